@@ -1,0 +1,1 @@
+"""AlphaStar-style league self-play: training, matchmaking, ratings and an arena."""

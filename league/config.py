@@ -1,0 +1,169 @@
+"""The whole configuration of a run, and the four layers that it is resolved from.
+
+Precedence: preset < file < environment (`LEAGUE_PPO__EPOCHS=4`) < flags (`--set ppo.epochs=4`). The resolved
+configuration is written to the run folder as `league.toml` and loads back equal.
+
+Nothing here imports torch: `league status` reads the configuration and has to answer at once. The sections `network`
+and `ppo` belong to the package `agents`, which does; they are tables here and `league.sections` turns them into the
+types of their owners.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from matchmaking.records import Role
+
+DURATION = re.compile(
+    r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?"
+)
+SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+
+Table = dict[str, Any]
+"""A TOML table."""
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds in `90`, `"90"`, `"90s"`, `"10m"`, `"1h30m"` or `"2d"`.
+
+    Raises:
+        ValueError: for anything else, and for nothing at all.
+    """
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return float(text)
+    compact = str(text).strip().lower().replace(" ", "")
+    if re.fullmatch(r"\d+(\.\d+)?", compact):
+        return float(compact)
+    match = DURATION.fullmatch(compact)
+    if match is None or not compact:
+        raise ValueError("expected a duration such as 90s, 10m, 1h30m or a number of seconds")
+    return sum(float(number) * SECONDS[unit] for unit, number in match.groupdict().items() if number)
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlayersConfig(Section):
+    """How many learners of each role the league trains."""
+
+    main_agent: int = Field(default=1, ge=0, le=1024)
+    main_exploiter: int = Field(default=1, ge=0, le=1024)
+    league_exploiter: int = Field(default=1, ge=0, le=1024)
+
+    def counts(self) -> dict[Role, int]:
+        """Learners by role, roles without learners left out."""
+        counts = {Role(name): number for name, number in self.model_dump().items()}
+        return {role: number for role, number in counts.items() if number > 0}
+
+
+class RolloutConfig(Section):
+    """The shape of a batch of experience.
+
+    Attributes:
+        lanes: groups of environments a learner that each face one opponent, L.
+        environments: parallel environments in a lane, S.
+        horizon: learner samples of each environment in an iteration, T.
+        lane_hold: iterations for which a lane keeps its opponent.
+    """
+
+    lanes: int = Field(default=32, ge=1)
+    environments: int = Field(default=16, ge=1)
+    horizon: int = Field(default=32, ge=1)
+    lane_hold: int = Field(default=8, ge=1)
+
+
+class MatchmakingConfig(Section):
+    """How opponents are chosen.
+
+    Attributes:
+        rule: name of the opponent-selection rule (`matchmaking.rules`).
+        decay: factor on a pair's payoff counters before each new game (AlphaStar: 0.99).
+    """
+
+    rule: str = "alphastar"
+    decay: float = Field(default=0.99, gt=0, le=1)
+
+
+class EvaluationConfig(Section):
+    """Rated matches.
+
+    Attributes:
+        evaluators: processes that play rated matches.
+        pairs: seat-swapped pairs of matches in one lease.
+        temperature: of the policies' softmax in rated matches; 0 plays the most likely action.
+        anchors: scripted players that are rated with the frozen ones.
+        lease_seconds: how long an evaluator may be silent before its pairing is handed out again.
+    """
+
+    evaluators: int = Field(default=1, ge=0, le=256)
+    pairs: int = Field(default=16, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    anchors: tuple[str, ...] = ("random",)
+    lease_seconds: Duration = 30.0
+
+
+class LearnersConfig(Section):
+    """The learner processes.
+
+    Attributes:
+        processes: learner processes; the players are dealt out among them.
+        device: `auto` takes a CUDA GPU where there is one.
+        precision: of the compute; `auto` probes at the start and keeps what is faster. Master weights are fp32 always.
+        compile: `torch.compile`; `auto` where it works.
+        threads: torch threads a process.
+    """
+
+    processes: int = Field(default=1, ge=1, le=256)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    compile: Literal["auto", "off", "on"] = "off"
+    threads: int = Field(default=1, ge=1, le=256)
+
+
+class RunConfig(Section):
+    """When the run ends by itself; without limits it goes on until it is stopped.
+
+    Attributes:
+        duration: seconds of training, over all its resumptions.
+        steps: learner samples of each player.
+        tensorboard: also write TensorBoard curves (extra `track`).
+    """
+
+    duration: Duration | None = None
+    steps: int | None = Field(default=None, gt=0)
+    tensorboard: bool = True
+
+
+class LeagueConfig(Section):
+    """Everything that a run is made from.
+
+    Attributes:
+        arena: the name that `arenas.make` takes.
+        seed: of every random stream of the run.
+        redis: URL of a Redis to use; None starts the embedded one.
+        network: the policies' network (`agents.networks.NetworkConfig`).
+        ppo: the algorithm's settings (`agents.algorithms.ppo.PPOConfig`).
+        roles: freeze and reset rules (`league.roles`).
+    """
+
+    arena: str = "connect_four"
+    seed: int = Field(default=0, ge=0)
+    redis: str | None = None
+    players: PlayersConfig = PlayersConfig()
+    network: Table = {}
+    ppo: Table = {}
+    rollout: RolloutConfig = RolloutConfig()
+    roles: Table = {}
+    matchmaking: MatchmakingConfig = MatchmakingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    learners: LearnersConfig = LearnersConfig()
+    run: RunConfig = RunConfig()

@@ -1,0 +1,218 @@
+"""From preset, file, environment and flags to one `LeagueConfig`, and exact messages where that is not possible."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from league.config import LeagueConfig, Table
+from league.errors import ConfigError, suggestion
+from league.toml import dumps
+
+PREFIX = "LEAGUE_"
+RESERVED = frozenset({"LEAGUE_RUNS"})  # the folder of all runs: not a part of any run's configuration
+VARIATIONS = ("laptop", "gpu")
+Variation = Literal["laptop", "gpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings from one source, and how to call that source in a message."""
+
+    source: str
+    table: Table
+
+
+def resolve(
+    arena: str | None = None,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Sequence[Layer] = (),
+    gpu: bool = False,
+) -> LeagueConfig:
+    """The configuration of a new run.
+
+    Args:
+        arena: the arena asked for; None takes the highest layer that names one, else `connect_four`.
+        file: a TOML file of settings.
+        environment: variables to read `LEAGUE_...` from; None reads the process's own.
+        flags: layers of the command line, later ones win.
+        gpu: choose the preset's variation for one GPU.
+
+    Raises:
+        ConfigError: with a message that names the source, the key, what was given and what would be right.
+    """
+    upper: list[Layer] = []
+    if file is not None:
+        upper.append(file_layer(file))
+    upper += environment_layers(os.environ if environment is None else environment)
+    upper += flags
+    if arena is not None:
+        upper.append(Layer("the command line", {"arena": arena}))
+    named = [layer.table["arena"] for layer in upper if isinstance(layer.table.get("arena"), str)]
+    chosen = named[-1] if named else LeagueConfig().arena
+    variation: Variation = "gpu" if gpu else "laptop"
+    return validate([Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
+
+
+def preset(arena: str, variation: Variation) -> Table:
+    """The settings that an arena ships with; `default.toml` for arenas without a preset of their own."""
+    folder = resources.files("league") / "presets"
+    own = folder / f"{arena}.toml"
+    known = re.fullmatch(r"\w+", arena) is not None and own.is_file()
+    table = tomllib.loads((own if known else folder / "default.toml").read_text(encoding="utf-8"))
+    chosen = table.get(variation, {})
+    base = {key: value for key, value in table.items() if key not in VARIATIONS}
+    return merge(merge(base, chosen), {"arena": arena})
+
+
+def file_layer(path: Path) -> Layer:
+    """The settings in a TOML file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a UTF-8 text file") from error
+    try:
+        return Layer(str(path), tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def environment_layers(environment: Mapping[str, str]) -> list[Layer]:
+    """One layer for each variable `LEAGUE_SECTION__KEY=value`."""
+    names = sorted(name for name in environment if name.startswith(PREFIX) and name not in RESERVED)
+    return [
+        Layer(f"environment variable {name}", nest(name[len(PREFIX) :].lower().split("__"), parse(environment[name])))
+        for name in names
+    ]
+
+
+def set_layer(assignment: str) -> Layer:
+    """The layer of one `--set key.path=value`."""
+    path, equals, value = assignment.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {assignment}: expected key.path=value, such as --set ppo.epochs=4")
+    return Layer(f"--set {assignment}", nest(keys, parse(value.strip())))
+
+
+def players_layer(text: str) -> Layer:
+    """The layer of `--players main_agent=1,main_exploiter=2`: roles that are not named get no learner."""
+    from league.config import PlayersConfig
+
+    roles = list(PlayersConfig.model_fields)
+    counts: Table = dict.fromkeys(roles, 0)
+    for part in text.split(","):
+        name, equals, number = part.strip().partition("=")
+        if name not in roles:
+            raise ConfigError(f"--players {text}: unknown role {name!r}; {suggestion(name, roles)}")
+        if not equals or not re.fullmatch(r"\d+", number):
+            raise ConfigError(f"--players {text}: {part.strip()!r} is no role=count, such as main_agent=1")
+        counts[name] = int(number)
+    return Layer(f"--players {text}", {"players": counts})
+
+
+def parse(text: str) -> Any:
+    """`text` as a TOML value where it is one, else as a string: `10m` and `cuda` need no quotes."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if list(table) == ["value"] else text
+
+
+def nest(keys: Sequence[str], value: Any) -> Table:
+    """`{"a": {"b": value}}` for the keys a, b."""
+    for key in reversed(keys):
+        value = {key: value}
+    return dict(value)
+
+
+def merge(lower: Table, upper: Table) -> Table:
+    """`upper` over `lower`, table by table; neither is changed."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def validate(layers: Sequence[Layer]) -> LeagueConfig:
+    """The configuration that the layers make, later ones over earlier ones."""
+    merged: Table = {}
+    for layer in layers:
+        merged = merge(merged, layer.table)
+    try:
+        return LeagueConfig.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(explain(error.errors()[0], LeagueConfig, layers)) from error
+
+
+def load(path: Path) -> LeagueConfig:
+    """The configuration that `save` wrote."""
+    return validate([file_layer(path)])
+
+
+def save(config: LeagueConfig, path: Path) -> None:
+    """Write the whole resolved configuration as TOML."""
+    path.write_text(dumps(config.model_dump(mode="json")), encoding="utf-8")
+
+
+def explain(error: ErrorDetails, model: type[BaseModel], layers: Sequence[Layer]) -> str:
+    """One line for a person from one of pydantic's errors."""
+    keys = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
+    path = ".".join(keys)
+    where = source_of(keys, layers)
+    if error["type"] == "extra_forbidden":
+        valid = keys_at(model, keys[:-1])
+        return f"{where}: unknown key {path!r}; {suggestion(keys[-1], valid)}"
+    given = error["input"]
+    if error["type"] == "missing":
+        return f"{where}: the key {path!r} is missing"
+    choices = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
+    if choices:
+        return f"{where}: {path} = {given!r} is not valid; {suggestion(str(given), choices)}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = message.replace("a valid dictionary", "a table")
+    if message == error["msg"] or message.startswith("expected"):
+        return f"{where}: {path} = {given!r} is not valid: {message.removeprefix('Value error, ')}"
+    return f"{where}: {path} = {given!r} is not valid: expected {message}"
+
+
+def source_of(keys: Sequence[str], layers: Sequence[Layer]) -> str:
+    """The highest layer that has the key, or the longest part of its path."""
+    for length in range(len(keys), 0, -1):
+        for layer in reversed(layers):
+            if _holds(layer.table, keys[:length]):
+                return layer.source
+    return "configuration"
+
+
+def _holds(table: object, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(table, dict) or key not in table:
+            return False
+        table = table[key]
+    return True
+
+
+def keys_at(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
+    """The keys that a section of the configuration knows."""
+    for key in keys:
+        annotation = model.model_fields[key].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
