@@ -109,7 +109,7 @@ def _values(mine: Tensor, occupied: Tensor, safe: Tensor, depth: int) -> Tensor:
 
 def _expand(mine: Tensor, occupied: Tensor, safe: Tensor, depth: int) -> Tensor:
     """int8 [n]: values of positions that have safe moves, from those of their successors; `depth` is at least 3."""
-    parts = zip(mine.split(_CHUNK), occupied.split(_CHUNK), safe.split(_CHUNK), strict=True)
+    parts = zip(*(torch.split(tensor, _CHUNK) for tensor in (mine, occupied, safe)), strict=True)
     values = [_expand_chunk(*part, depth) for part in parts]
     return torch.cat(values) if values else torch.zeros(0, dtype=torch.int8, device=mine.device)
 
