@@ -125,19 +125,17 @@ class Arena(ABC):
     def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
         """What the agent to move sees, or all agents in a simultaneous arena, or one given agent ([B, *shape]).
 
-        Asked for an agent that is not to move, the observation is that agent's own view and its action mask is all false.
+        Asked for an agent that is not to move, it is that agent's own view, with an action mask that is all false.
         """
 
     @abstractmethod
-    def step(
-        self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None
-    ) -> Step:
+    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
         """Advance one step.
 
         Args:
             state: the state; never written to.
-            actions: int64 [B] of the agents to move, or [B, N] in a simultaneous arena. Illegal actions are the caller's
-                fault and give an unspecified state.
+            actions: int64 [B] of the agents to move, or [B, N] in a simultaneous arena. Illegal actions are the
+                caller's fault and give an unspecified state.
             uniforms: float32 [B, step_uniforms] where the spec asks for them.
             live: bool [B]; environments where it is false keep their state, reward nothing and end nothing.
         """
@@ -150,7 +148,7 @@ class Arena(ABC):
         """Environment `index` as text for a terminal."""
         raise NotImplementedError(f"{self.spec.name} has no picture for a terminal")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most arenas hold nothing)
         """Release processes and memory, where the arena holds any."""
 
 

@@ -1,0 +1,1 @@
+"""Native arenas: one file a game, each a batched tensor program."""
