@@ -99,7 +99,7 @@ def make(name: str, **options: Any) -> Arena:
 
 
 def _plugins() -> dict[str, list[EntryPoint]]:
-    """Entry points by name: a native name cannot be taken over, one that several packages claim keeps all its claims."""
+    """Entry points by name: a native name cannot be taken over; of one that several claim, all are kept."""
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         if point.name not in NATIVE and point not in found.get(point.name, []):

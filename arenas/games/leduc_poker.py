@@ -102,45 +102,6 @@ class LeducPoker(Arena):
         names = {FOLD: "fold", CALL: "call", RAISE: "raise"}
         played = state["history"][index].tolist()
         rounds = [" ".join(names[action] for action in row if action != NONE) for row in played]
-        shown = torch.where(state["round"] > 0, ranks[:, 2], NONE)
-        bets = one_hot(state["history"] - CALL, 2).flatten(1)  # a fold ends the hand and has no bit of its own
-        seen = torch.cat((one_hot(viewer, 2), one_hot(card, RANKS), one_hot(shown, RANKS), bets), dim=1)
-        owing = state["stakes"][:, 0] != state["stakes"][:, 1]
-        legal = torch.stack((owing, torch.ones_like(owing), state["raises"] < MAX_RAISES), dim=1)
-        return Observation(seen.to(dtype), legal & (viewer == turn)[:, None])
-
-    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
-        number, length, raises = state["round"], state["length"], state["raises"]
-        place = one_hot(number * LONGEST + length, ROUNDS * LONGEST).view(-1, ROUNDS, LONGEST)
-        raised, folded = actions == RAISE, actions == FOLD
-        level = state["stakes"].amax(dim=1) + torch.where(raised, 2 * (1 + number), 0)
-        mover = one_hot(self.turn(state), 2) & ~folded[:, None]
-        stakes = torch.where(mover, level[:, None], state["stakes"])
-        closed = (actions == CALL) & (length > 0)  # any call but the opening one ends the round
-        ended = folded | (closed & (number == ROUNDS - 1))
-        ranks = state["cards"] // SUITS
-        strength = ranks[:, :2] + RANKS * (ranks[:, :2] == ranks[:, 2:])
-        won = torch.where(ended, settle(stakes, strength[:, 0] - strength[:, 1]), 0)
-        onward = closed & ~ended
-        after = {
-            "cards": state["cards"],
-            "history": torch.where(place, actions[:, None, None], state["history"]),
-            "stakes": stakes,
-            "round": number + onward.to(torch.int64),
-            "length": torch.where(onward, 0, length + 1),
-            "raises": torch.where(onward, 0, raises + raised.to(torch.int64)),
-        }
-        if live is not None:
-            after, won, ended = select(live, after, state), won * live, ended & live
-        rewards = torch.stack((won, -won), dim=1).to(torch.float32)
-        return Step(after, rewards, ended, torch.zeros_like(ended))
-
-    def render(self, state: State, index: int) -> str:
-        first, second, public = ("JQK"[card // SUITS] for card in state["cards"][index].tolist())
-        names = {FOLD: "fold", CALL: "call", RAISE: "raise"}
-        rounds = [
-            " ".join(names[action] for action in row if action != NONE) for row in state["history"][index].tolist()
-        ]
         shown = public if int(state["round"][index]) > 0 else "?"
         stakes = state["stakes"][index].tolist()
         return (
