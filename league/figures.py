@@ -1,0 +1,102 @@
+"""What a figure shows, apart from how it is drawn: `league.svg` and `league.plots` both draw these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line of a chart.
+
+    Attributes:
+        name: for the legend.
+        points: (x, y), x ascending.
+        spread: half of the height of the band around each point, where an uncertainty is known.
+        level: a constant, drawn as a dashed line over the whole width.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    spread: tuple[float, ...] = ()
+    level: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Curves over a common axis."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A square table of values from 0 to 1; None is empty."""
+
+    title: str
+    names: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """One bar a name; `notes` are written beside the bars."""
+
+    title: str
+    x_label: str
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+
+
+Figure = LineChart | HeatMap | BarChart
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5aa2", "#8c6d31")
+"""Okabe and Ito's colours, told apart with every kind of colour vision, and two more."""
+
+
+def bounds(chart: LineChart) -> tuple[float, float, float, float]:
+    """(x low, x high, y low, y high) of everything in the chart, never empty and never of width 0."""
+    xs = [x for line in chart.series for x, _ in line.points]
+    ys = [
+        y + sign * spread
+        for line in chart.series
+        for (_, y), spread in zip(line.points, line.spread or (0.0,) * len(line.points), strict=True)
+        for sign in (-1, 1)
+    ]
+    x_low, x_high = _range(xs)
+    y_low, y_high = _range(ys)
+    margin = 0.05 * (y_high - y_low)
+    return x_low, x_high, y_low - margin, y_high + margin
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers in [low, high], about `wanted` of them."""
+    step = 10.0**-9
+    for exponent in range(-9, 16):
+        for factor in (1, 2, 5):
+            step = factor * 10.0**exponent
+            if (high - low) / step <= wanted:
+                first = int(low // step) + (0 if low % step == 0 else 1)
+                return [round(index * step, 9) for index in range(first, int(high // step) + 1)]
+    return [low, high]
+
+
+def diverging(value: float) -> tuple[int, int, int]:
+    """Red for 0, near white for 0.5, blue for 1: both ends are told apart with every kind of colour vision."""
+    value = min(1.0, max(0.0, value))
+    low, middle, high = (178, 24, 43), (247, 247, 247), (33, 102, 172)
+    start, end, share = (low, middle, 2 * value) if value < 0.5 else (middle, high, 2 * value - 1)
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(start, end, strict=True))
+    return red, green, blue
