@@ -37,7 +37,7 @@ class Manifest(BaseModel):
         network: the network's configuration, as its own model dumps it.
         steps: learner samples that it was trained on.
         parent: id of the learner that it was copied from.
-        temperature: the logits are divided by it when the policy acts.
+        temperature: the logits are divided by it when the policy acts; 0 plays the most likely action.
         created_by: program and version that wrote it.
     """
 
@@ -50,7 +50,7 @@ class Manifest(BaseModel):
     network: dict[str, JsonValue]
     steps: int = Field(default=0, ge=0)
     parent: str | None = None
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=0)
     created_by: str = ""
 
 

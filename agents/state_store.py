@@ -44,8 +44,8 @@ class StateStore:
     """One slot of a folder, with one writer: the current state and the one before it.
 
     A state is written whole before the pointer moves to it, and an older one is removed only after: whenever the
-    process is killed, the pointer names a complete state. A damaged state is an error, never a silent step back; whoever
-    wants the older state asks for it by name.
+    process is killed, the pointer names a complete state. A damaged state is an error, never a silent step back;
+    whoever wants the older state asks for it by name.
     """
 
     def __init__(self, folder: Path, name: str = "state", keep: int = 2) -> None:
