@@ -110,7 +110,7 @@ def _values(mine: Tensor, occupied: Tensor, safe: Tensor, depth: int) -> Tensor:
 def _expand(mine: Tensor, occupied: Tensor, safe: Tensor, depth: int) -> Tensor:
     """int8 [n]: values of positions that have safe moves, from those of their successors; `depth` is at least 3."""
     pieces = (torch.split(tensor, _CHUNK) for tensor in (mine, occupied, safe))
-    values = [_expand_chunk(*piece, depth=depth) for piece in zip(*pieces, strict=True)]
+    values = [_expand_chunk(own, both, moves, depth) for own, both, moves in zip(*pieces, strict=True)]
     return torch.cat(values) if values else torch.zeros(0, dtype=torch.int8, device=mine.device)
 
 

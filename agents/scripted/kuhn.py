@@ -1,7 +1,7 @@
 """Kuhn poker's equilibria (H. W. Kuhn, "A simplified two-person poker", 1950).
 
-Every equilibrium of the first player is given by one number, alpha in [0, 1/3], the probability of opening with a bet on
-the jack; the second player has only one. The value of the game is -1/18 to the first player.
+Every equilibrium of the first player is given by one number, alpha in [0, 1/3], the probability of opening with a bet
+on the jack; the second player has only one. The value of the game is -1/18 to the first player.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def is_scripted(text: str) -> bool:
 
 
 def names_for(arena: str) -> list[str]:
-    """What can be written for a scripted player of an arena, parameters as placeholders: `alpha_beta:DEPTH (1 to 12)`."""
+    """What can be written for a scripted player of an arena, with what may stand for its parameter."""
     playing = {name: player for name, player in _players().items() if player.plays(arena)}
     return [f"{name}:{player.parameter}" if player.parameter else name for name, player in sorted(playing.items())]
 
@@ -173,7 +173,7 @@ NATIVE = {
 
 def _players() -> dict[str, ScriptedPlayer]:
     """Ours and the plug-ins; a plug-in does not replace a native name."""
-    return {point.name: _load(point) for point in entry_points(group=GROUP)} | NATIVE
+    return NATIVE | {point.name: _load(point) for point in entry_points(group=GROUP) if point.name not in NATIVE}
 
 
 def _find(name: str, arena: str) -> ScriptedPlayer:
