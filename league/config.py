@@ -148,6 +148,7 @@ class LeagueConfig(Section):
 
     Attributes:
         arena: the name that `arenas.make` takes.
+        arena_options: the options that it takes beside the name.
         seed: of every random stream of the run.
         redis: URL of a Redis to use; None starts the embedded one.
         network: the policies' network (`agents.networks.NetworkConfig`).
@@ -156,6 +157,7 @@ class LeagueConfig(Section):
     """
 
     arena: str = "connect_four"
+    arena_options: Table = {}
     seed: int = Field(default=0, ge=0)
     redis: str | None = None
     players: PlayersConfig = PlayersConfig()

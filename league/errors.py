@@ -1,7 +1,7 @@
 """Errors that a person reads: one line that says what was wrong, where, and what would be right.
 
 Every class carries the exit code of the command line: 0 done, 1 failed, 2 usage, 3 Redis out of reach, 4 state or
-schema does not match, 130 interrupted.
+schema does not match, 130 interrupted. The errors of `matchmaking` carry theirs in the same way.
 """
 
 from __future__ import annotations
@@ -28,12 +28,6 @@ class ConfigError(InputError):
 
 class RunError(InputError):
     """A run that does not exist, or that exists already."""
-
-
-class RedisUnreachableError(LeagueError):
-    """No Redis answers at the address, or there is no server to start."""
-
-    exit_code = 3
 
 
 class StateMismatchError(LeagueError):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from league.errors import InputError, LeagueError
 from league.figures import PALETTE, BarChart, Figure, HeatMap, LineChart
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SUFFIXES = (".png", ".html")
 
@@ -47,12 +44,12 @@ def _save_png(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(canvas)
     axes = canvas.add_subplot()
     axes.set_title(figure.title, loc="left", fontsize=11)
-    drawers: dict[type[Figure], Callable[[Any, Any, Any], None]] = {
-        LineChart: _lines,
-        HeatMap: _heat,
-        BarChart: _bars,
-    }
-    drawers[type(figure)](canvas, axes, figure)
+    if isinstance(figure, LineChart):
+        _lines(canvas, axes, figure)
+    elif isinstance(figure, HeatMap):
+        _heat(canvas, axes, figure)
+    else:
+        _bars(axes, figure)
     canvas.savefig(path)
 
 
@@ -98,7 +95,7 @@ def _heat(canvas: Any, axes: Any, chart: HeatMap) -> None:
     canvas.colorbar(image, ax=axes, shrink=0.7, label="win rate of the row's player")
 
 
-def _bars(canvas: Any, axes: Any, chart: BarChart) -> None:
+def _bars(axes: Any, chart: BarChart) -> None:
     places = range(len(chart.names))
     bars = axes.barh(places, chart.values, color=PALETTE[0], height=0.75)
     axes.set_yticks(places, chart.names, fontsize=8)

@@ -52,6 +52,18 @@ def resolve(
     Raises:
         ConfigError: with a message that names the source, the key, what was given and what would be right.
     """
+    return validate(gather(arena, file=file, environment=environment, flags=flags, gpu=gpu))
+
+
+def gather(
+    arena: str | None = None,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Sequence[Layer] = (),
+    gpu: bool = False,
+) -> list[Layer]:
+    """The layers that `resolve` merges, the lowest first."""
     upper: list[Layer] = []
     if file is not None:
         upper.append(file_layer(file))
@@ -62,7 +74,7 @@ def resolve(
     named = [layer.table["arena"] for layer in upper if isinstance(layer.table.get("arena"), str)]
     chosen = named[-1] if named else LeagueConfig().arena
     variation: Variation = "gpu" if gpu else "laptop"
-    return validate([Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
+    return [Layer(f"preset of {chosen}", preset(chosen, variation)), *upper]
 
 
 def preset(arena: str, variation: Variation) -> Table:
@@ -170,13 +182,20 @@ def save(config: LeagueConfig, path: Path) -> None:
     path.write_text(dumps(config.model_dump(mode="json")), encoding="utf-8")
 
 
-def explain(error: ErrorDetails, model: type[BaseModel], layers: Sequence[Layer]) -> str:
-    """One line for a person from one of pydantic's errors."""
-    keys = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
+def explain(error: ErrorDetails, model: type[BaseModel], layers: Sequence[Layer], above: tuple[str, ...] = ()) -> str:
+    """One line for a person from one of pydantic's errors.
+
+    Args:
+        error: what pydantic found.
+        model: the section that was validated.
+        layers: the sources of the settings.
+        above: the keys that lead to the section from the top of the configuration.
+    """
+    keys = [*above, *(str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part))]
     path = ".".join(keys)
     where = source_of(keys, layers)
     if error["type"] == "extra_forbidden":
-        valid = keys_at(model, keys[:-1])
+        valid = keys_at(model, keys[len(above) : -1])
         return f"{where}: unknown key {path!r}; {suggestion(keys[-1], valid)}"
     given = error["input"]
     if error["type"] == "missing":
