@@ -1,4 +1,4 @@
-"""What can go wrong between a process and the matchmaker's store; each error knows the exit code of the command line."""
+"""What can go wrong between a process and the matchmaker's store; each error knows its exit code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""Pairings to be played: the queue, the leases on it, and the log of rated matches that comes out of it.
+
+A pairing is in one of these states, and only the scripts move it:
+
+    queued --lease--> leased --report--> in the log of matches (for good)
+      ^                 |  \\--abort, drop--> dropped (for good)
+      +--expiry, abort--+
+
+Keys: `queue` list of ids; `pairings` id -> record while queued or leased; `leases` sorted set of ids by deadline;
+`holders` id -> "token worker" of the newest lease; `requests` worker -> its last request, so that a repeated request
+gets the same lease; `dropped` id -> why.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+
+from matchmaking.records import Lease, MatchResult, Pairing
+from matchmaking.run_records import Dropped, Reported
+from matchmaking.session import Session
+
+
+class MatchQueue:
+    """Verbs on the queue of one run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def enqueue(self, pairings: Iterable[Pairing], at_most: int | None = None) -> int:
+        """Queue pairings; an id that was queued, played or dropped before is left out.
+
+        Args:
+            pairings: what to play.
+            at_most: add nothing where the queue holds more than this many: several planners do not pile up work.
+
+        Returns:
+            How many were added.
+        """
+        arguments = [text for pairing in pairings for text in (pairing.id, pairing.model_dump_json())]
+        keys = ["queue", "pairings", "match_index", "dropped"]
+        return int(self._session.call("enqueue", keys, -1 if at_most is None else at_most, *arguments))
+
+    def lease(self, worker: str, seconds: float) -> Lease | None:
+        """The right to play the next pairing for `seconds`; None where there is none to play."""
+        keys = ["run", "queue", "pairings", "leases", "holders", "requests"]
+        answer = self._session.call("lease", keys, worker, secrets.token_hex(8), seconds)
+        if answer is None:
+            return None
+        text, token, deadline = answer
+        return Lease(pairing=Pairing.model_validate_json(text), token=token, worker=worker, deadline=float(deadline))
+
+    def extend(self, lease: Lease, seconds: float) -> Lease | None:
+        """Heartbeat of a lease: its deadline is `seconds` from now; None where the lease is lost."""
+        deadline = self._session.call("extend", ["queue", "leases", "holders"], lease.pairing.id, lease.token, seconds)
+        return None if deadline is None else lease.model_copy(update={"deadline": float(deadline)})
+
+    def report(self, lease: Lease, outcomes: str) -> Reported:
+        """Write the outcomes of a leased pairing into the log of rated matches, once.
+
+        A lease that has expired still counts until the pairing is handed out again.
+        """
+        pairing = lease.pairing
+        result = MatchResult(
+            id=pairing.id,
+            a=pairing.a,
+            b=pairing.b,
+            seed=pairing.seed,
+            outcomes=outcomes,
+            worker=lease.worker,
+            finished=self._session.now(),
+        )
+        keys = ["queue", "pairings", "leases", "holders", "matches", "match_index"]
+        answer: bytes = self._session.call("report_match", keys, pairing.id, lease.token, result.model_dump_json())
+        return Reported(answer.decode())
+
+    def abort(self, lease: Lease, reason: str, drop: bool = False) -> bool:
+        """End a lease without a result: the pairing goes back to the queue, or out of it for good. Rates nobody.
+
+        Returns:
+            False where the lease was not the caller's any more.
+        """
+        record = Dropped(id=lease.pairing.id, worker=lease.worker, reason=reason).model_dump_json() if drop else ""
+        keys = ["queue", "pairings", "leases", "holders", "dropped"]
+        return bool(self._session.call("abort", keys, lease.pairing.id, lease.token, record))
+
+    def waiting(self) -> int:
+        """How many pairings are queued, those on lease not counted."""
+        return int(self._session.read("LLEN", "queue"))
+
+    def pending(self) -> list[Pairing]:
+        """The pairings that are queued or on lease, in no particular order."""
+        return [Pairing.model_validate_json(text) for text in self._session.read("HVALS", "pairings")]
+
+    def dropped(self) -> list[Dropped]:
+        """The pairings that were given up, in no particular order."""
+        stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "dropped")
+        return [Dropped.model_validate_json(text) for text in stored.values()]
+
+    def matches(self, since: int = 0, count: int | None = None) -> list[MatchResult]:
+        """The log of rated matches from number `since` on, at most `count` of them."""
+        last = -1 if count is None else since + count - 1
+        texts = self._session.read("LRANGE", "matches", since, last)
+        return [MatchResult.model_validate_json(text) for text in texts]
+
+    def num_matches(self) -> int:
+        """How many results the log of rated matches holds."""
+        return int(self._session.read("LLEN", "matches"))

@@ -1,0 +1,81 @@
+"""Live ratings in Redis, committed together with the position in the log of matches that they stand for.
+
+Ratings are stored as JSON with the shortest digits that read back as the same doubles: a replay is bit-equal.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from matchmaking.records import Rating
+from matchmaking.run_records import RatingPoint
+from matchmaking.session import Session
+
+
+class RatingState(NamedTuple):
+    """Ratings, and how many results of the log they have taken in."""
+
+    position: int
+    ratings: dict[str, Rating]
+
+
+class RatingStore:
+    """Ratings of one run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def position(self) -> int:
+        """How many results of the log of matches the ratings have taken in."""
+        return int(self._session.read("HGET", "fold", "position") or 0)
+
+    def state(self) -> RatingState:
+        """Ratings and position of one moment."""
+        while True:
+            position = self.position()
+            stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "ratings")
+            if self.position() == position:  # no commit in between
+                ratings = {player.decode(): Rating.model_validate_json(text) for player, text in stored.items()}
+                return RatingState(position, ratings)
+
+    def commit(
+        self,
+        expected: int,
+        position: int,
+        ratings: Mapping[str, Rating],
+        points: Sequence[RatingPoint] = (),
+        anew: bool = False,
+    ) -> bool:
+        """Store changed ratings, the new position and points of the curves in one step.
+
+        Args:
+            expected: the position that the ratings were computed from.
+            position: the position after them.
+            ratings: the changed ones; with `anew` all of them.
+            points: new points of the rating curves.
+            anew: forget all stored ratings and points first.
+
+        Returns:
+            False where the stored position is not the expected one: nothing was changed.
+        """
+        arguments = [text for player, rating in ratings.items() for text in (player, rating.model_dump_json())]
+        arguments += [point.model_dump_json() for point in points]
+        return bool(
+            self._session.call(
+                "commit_ratings",
+                ["fold", "ratings", "rating_history"],
+                secrets.token_hex(8),
+                expected,
+                position,
+                int(anew),
+                len(ratings),
+                *arguments,
+            )
+        )
+
+    def history(self, since: int = 0) -> list[RatingPoint]:
+        """The points of all rating curves in the order of the log, from number `since` on."""
+        texts = self._session.read("LRANGE", "rating_history", since, -1)
+        return [RatingPoint.model_validate_json(text) for text in texts]

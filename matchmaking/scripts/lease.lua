@@ -1,0 +1,31 @@
+-- Hand out a pairing to a worker until a deadline. Expired leases first go back to the end of the queue, so that a
+-- pairing that kills its workers cannot starve the others.
+-- KEYS: run, queue, pairings, leases, holders, requests   ARGV: worker, request, seconds
+-- Returns {record, token, deadline}, or nothing where there is nothing to play. A repeated request gets its lease again.
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+
+local request, held = string.match(redis.call('HGET', KEYS[6], ARGV[1]) or '', '^(%S+) (%S+)$')
+if request == ARGV[2] then
+  local token, worker = string.match(redis.call('HGET', KEYS[5], held) or '', '^(%d+) (.*)$')
+  local deadline = redis.call('ZSCORE', KEYS[4], held)
+  if deadline and worker == ARGV[1] then
+    return {redis.call('HGET', KEYS[3], held), tonumber(token), deadline}
+  end
+  return false
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%.6f', now), 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[4], id)
+  redis.call('RPUSH', KEYS[2], id)
+end
+local id = redis.call('LPOP', KEYS[2])
+if not id then
+  return false
+end
+local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
+local deadline = string.format('%.6f', now + tonumber(ARGV[3]))
+redis.call('ZADD', KEYS[4], deadline, id)
+redis.call('HSET', KEYS[5], id, token .. ' ' .. ARGV[1])
+redis.call('HSET', KEYS[6], ARGV[1], ARGV[2] .. ' ' .. id)
+return {redis.call('HGET', KEYS[3], id), token, deadline}

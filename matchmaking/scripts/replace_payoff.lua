@@ -1,0 +1,11 @@
+-- Put a recomputed payoff in place of the stored one, unless the log has grown since.
+-- KEYS: episodes, payoff   ARGV: length of the log that was folded, then field, value, ...
+-- Returns 1 when replaced, 0 when the log has another length.
+if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('DEL', KEYS[2])
+for i = 2, #ARGV, 2 do
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+return 1

@@ -1,0 +1,76 @@
+-- Log finished training episodes and fold them into the payoff, once a ticket.
+-- KEYS: run, clients, episodes, payoff, players
+-- ARGV: client, number, rows as JSON: [[player, opponent, seat, wins, draws, losses], ...] with players by index
+-- Returns 1 when recorded, 0 when the ticket was used before, -1 for an index that no player has.
+--
+-- The payoff holds a pair once, as the lower index sees it: field "lower:higher", value four little-endian doubles
+-- (games, wins, draws, losses). The other direction is its mirror image, bit for bit, since both would undergo the same
+-- operations. The arithmetic is that of `matchmaking.payoff.add`, operation by operation, so that a replay is bit-equal.
+local seen = redis.call('HGET', KEYS[2], ARGV[1])
+if seen and tonumber(ARGV[2]) <= tonumber(seen) then
+  return 0
+end
+local rows = cjson.decode(ARGV[3])
+local number = redis.call('LLEN', KEYS[5])
+local decay = tonumber(redis.call('HGET', KEYS[1], 'decay'))
+
+local fields, places, used = {}, {}, 0
+for i = 1, #rows do
+  local a, b = rows[i][1], rows[i][2]
+  if a < 0 or b < 0 or a >= number or b >= number then
+    return -1
+  end
+  if a ~= b then  -- self-play says nothing about win rates
+    local field = a < b and a .. ':' .. b or b .. ':' .. a
+    if not places[field] then
+      used = used + 1
+      fields[used] = field
+      places[field] = used
+    end
+  end
+end
+
+local games, wins, draws, losses = {}, {}, {}, {}
+local CHUNK = 2000  -- unpack() is limited by Lua's stack
+for first = 1, used, CHUNK do
+  local last = math.min(first + CHUNK - 1, used)
+  local values = redis.call('HMGET', KEYS[4], unpack(fields, first, last))
+  for i = first, last do
+    local value = values[i - first + 1]
+    if value then
+      games[i], wins[i], draws[i], losses[i] = struct.unpack('<dddd', value)
+    else
+      games[i], wins[i], draws[i], losses[i] = 0, 0, 0, 0
+    end
+  end
+end
+
+for r = 1, #rows do
+  local a, b, _, w, d, l = unpack(rows[r])
+  local n = w + d + l
+  if a ~= b and n > 0 then
+    local i = places[a < b and a .. ':' .. b or b .. ':' .. a]
+    if a > b then
+      w, l = l, w
+    end
+    -- n times "all counters * decay, then + 1", with the n episodes spread evenly over the order: a geometric sum.
+    local keep = decay ^ n
+    local gain = decay == 1 and n or (1 - keep) / (1 - decay)
+    games[i] = games[i] * keep + gain
+    wins[i] = wins[i] * keep + w / n * gain
+    draws[i] = draws[i] * keep + d / n * gain
+    losses[i] = losses[i] * keep + l / n * gain
+  end
+end
+
+for first = 1, used, CHUNK do
+  local pairs_of = {}
+  for i = first, math.min(first + CHUNK - 1, used) do
+    pairs_of[#pairs_of + 1] = fields[i]
+    pairs_of[#pairs_of + 1] = struct.pack('<dddd', games[i], wins[i], draws[i], losses[i])
+  end
+  redis.call('HSET', KEYS[4], unpack(pairs_of))
+end
+redis.call('RPUSH', KEYS[3], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+return 1

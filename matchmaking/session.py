@@ -1,0 +1,121 @@
+"""One run's connection to Redis: its keys, its scripts, and patience with a server that is being restarted.
+
+Every write goes through `Session.call`, which repeats a script whose reply was lost. That is safe because every script
+is idempotent: it knows its caller's ticket, id or token, and applies a repeated call once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from redis import exceptions
+
+from matchmaking.errors import RedisUnreachableError, StoreWriteError
+from matchmaking.server import connect, unreachable
+
+T = TypeVar("T")
+
+_PAUSE = 0.05
+"""Seconds between two attempts: a restarted server answers within 5 to 25 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The text of a Lua script and the hash by which the server knows it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def script(name: str) -> Script:
+    """The script `scripts/NAME.lua` of this package."""
+    text = (files("matchmaking") / "scripts" / f"{name}.lua").read_text()
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Session:
+    """A run's keys on a server.
+
+    Attributes:
+        url: the server.
+        run: the run's name.
+        patience: seconds for which a call is repeated while the server does not answer.
+    """
+
+    def __init__(self, url: str, run: str, patience: float = 2.0) -> None:
+        """Open a connection to `url`.
+
+        Raises:
+            RedisUnreachableError: the server does not answer; this is said at once, without patience.
+        """
+        self.url = url
+        self.run = run
+        self.patience = patience
+        self._client = connect(url)
+        self._execute: Callable[..., Any] = self._client.execute_command
+
+    def close(self) -> None:
+        self._client.close()
+
+    def key(self, name: str) -> str:
+        """The key `name` of this run. The braces put all keys of a run into one slot of a cluster."""
+        return f"league:{{{self.run}}}:{name}"
+
+    def call(self, name: str, keys: Sequence[str], *arguments: str | bytes | int | float) -> Any:
+        """Run the script `name`; it is sent to the server where the server does not know it yet.
+
+        Raises:
+            RedisUnreachableError: no answer within `patience`; whether the script ran is not known.
+            StoreWriteError: the server refuses to write.
+        """
+        lua = script(name)
+        full = [self.key(key) for key in keys]
+
+        def attempt() -> Any:
+            try:
+                return self._execute("EVALSHA", lua.sha, len(full), *full, *arguments)
+            except exceptions.NoScriptError:  # a server that was restarted has forgotten it
+                return self._execute("EVAL", lua.text, len(full), *full, *arguments)
+
+        return self._patiently(attempt)
+
+    def read(self, command: str, key: str, *arguments: str | bytes | int | float) -> Any:
+        """Run a reading command on the key `key`."""
+        return self._patiently(lambda: self._execute(command, self.key(key), *arguments))
+
+    def now(self) -> float:
+        """The server's clock, in seconds since the epoch."""
+        seconds, microseconds = self._patiently(lambda: self._execute("TIME"))
+        return int(seconds) + int(microseconds) / 1e6
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                return attempt()
+            except (exceptions.AuthenticationError, exceptions.AuthorizationError) as error:
+                raise unreachable(self.url, error) from error
+            except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+                if time.monotonic() >= deadline:
+                    raise unreachable(self.url, error) from error
+                time.sleep(_PAUSE)
+            except exceptions.ResponseError as error:
+                raise _refused(self.url, error) from error
+
+
+def _refused(url: str, error: exceptions.ResponseError) -> Exception:
+    """A refusal that is the server's condition, told to a person; anything else is a fault of ours and stays itself."""
+    text = str(error)
+    if any(word in text for word in ("MISCONF", "OOM", "READONLY", "NOSPACE")):
+        return StoreWriteError(f"Redis at {url} refuses to write: {text}; check its disk, memory and log")
+    if "NOAUTH" in text or "NOPERM" in text:
+        return RedisUnreachableError(f"Redis at {url} asks for a password: write redis://:PASSWORD@HOST:PORT")
+    return error
