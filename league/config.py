@@ -3,9 +3,7 @@
 Precedence: preset < file < environment (`LEAGUE_PPO__EPOCHS=4`) < flags (`--set ppo.epochs=4`). The resolved
 configuration is written to the run folder as `league.toml` and loads back equal.
 
-Nothing here imports torch: `league status` reads the configuration and has to answer at once. The sections `network`
-and `ppo` belong to the package `agents`, which does; they are tables here and `league.sections` turns them into the
-types of their owners.
+Nothing here imports torch: `league status` reads the configuration and has to answer at once.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from agents.settings import NetworkConfig, PPOConfig, RolloutConfig
 from matchmaking.records import Role
 
 DURATION = re.compile(
@@ -65,31 +64,17 @@ class PlayersConfig(Section):
         return {role: number for role, number in counts.items() if number > 0}
 
 
-class RolloutConfig(Section):
-    """The shape of a batch of experience.
-
-    Attributes:
-        lanes: groups of environments a learner that each face one opponent, L.
-        environments: parallel environments in a lane, S.
-        horizon: learner samples of each environment in an iteration, T.
-        lane_hold: iterations for which a lane keeps its opponent.
-    """
-
-    lanes: int = Field(default=32, ge=1)
-    environments: int = Field(default=16, ge=1)
-    horizon: int = Field(default=32, ge=1)
-    lane_hold: int = Field(default=8, ge=1)
-
-
 class MatchmakingConfig(Section):
     """How opponents are chosen.
 
     Attributes:
-        rule: name of the opponent-selection rule (`matchmaking.rules`).
+        rule: name of the opponent-selection rule (`matchmaking.rules.names()`).
+        options: what that rule takes.
         decay: factor on a pair's payoff counters before each new game (AlphaStar: 0.99).
     """
 
     rule: str = "alphastar"
+    options: Table = {}
     decay: float = Field(default=0.99, gt=0, le=1)
 
 
@@ -100,7 +85,8 @@ class EvaluationConfig(Section):
         evaluators: processes that play rated matches.
         pairs: seat-swapped pairs of matches in one lease.
         temperature: of the policies' softmax in rated matches; 0 plays the most likely action.
-        anchors: scripted players that are rated with the frozen ones.
+        anchors: scripted players that are rated with the frozen ones; where nothing names them, those that
+            `agents.scripted` recommends for the arena.
         lease_seconds: how long an evaluator may be silent before its pairing is handed out again.
     """
 
@@ -151,8 +137,10 @@ class LeagueConfig(Section):
         arena_options: the options that it takes beside the name.
         seed: of every random stream of the run.
         redis: URL of a Redis to use; None starts the embedded one.
-        network: the policies' network (`agents.networks.NetworkConfig`).
-        ppo: the algorithm's settings (`agents.algorithms.ppo.PPOConfig`).
+        players: learners by role.
+        network: the policies' network.
+        ppo: the algorithm's settings.
+        rollout: the shape of a batch of experience.
         roles: freeze and reset rules (`league.roles`).
     """
 
@@ -161,9 +149,9 @@ class LeagueConfig(Section):
     seed: int = Field(default=0, ge=0)
     redis: str | None = None
     players: PlayersConfig = PlayersConfig()
-    network: Table = {}
-    ppo: Table = {}
-    rollout: RolloutConfig = RolloutConfig()
+    network: NetworkConfig = NetworkConfig.model_validate({})
+    ppo: PPOConfig = PPOConfig.model_validate({})
+    rollout: RolloutConfig = RolloutConfig.model_validate({})
     roles: Table = {}
     matchmaking: MatchmakingConfig = MatchmakingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from agents.scripted.registry import anchors
 from league.config import LeagueConfig, Table
 from league.errors import ConfigError, suggestion
 from league.toml import dumps
@@ -52,18 +53,6 @@ def resolve(
     Raises:
         ConfigError: with a message that names the source, the key, what was given and what would be right.
     """
-    return validate(gather(arena, file=file, environment=environment, flags=flags, gpu=gpu))
-
-
-def gather(
-    arena: str | None = None,
-    *,
-    file: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    flags: Sequence[Layer] = (),
-    gpu: bool = False,
-) -> list[Layer]:
-    """The layers that `resolve` merges, the lowest first."""
     upper: list[Layer] = []
     if file is not None:
         upper.append(file_layer(file))
@@ -74,7 +63,7 @@ def gather(
     named = [layer.table["arena"] for layer in upper if isinstance(layer.table.get("arena"), str)]
     chosen = named[-1] if named else LeagueConfig().arena
     variation: Variation = "gpu" if gpu else "laptop"
-    return [Layer(f"preset of {chosen}", preset(chosen, variation)), *upper]
+    return validate([Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
 
 
 def preset(arena: str, variation: Variation) -> Table:
@@ -85,7 +74,8 @@ def preset(arena: str, variation: Variation) -> Table:
     table = tomllib.loads((own if known else folder / "default.toml").read_text(encoding="utf-8"))
     chosen = table.get(variation, {})
     base = {key: value for key, value in table.items() if key not in VARIATIONS}
-    return merge(merge(base, chosen), {"arena": arena})
+    recommended: Table = {"arena": arena, "evaluation": {"anchors": list(anchors(arena))}}
+    return merge(recommended, merge(base, chosen))
 
 
 def file_layer(path: Path) -> Layer:
@@ -169,7 +159,7 @@ def validate(layers: Sequence[Layer]) -> LeagueConfig:
     try:
         return LeagueConfig.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(explain(error.errors()[0], LeagueConfig, layers)) from error
+        raise ConfigError(explain(error.errors()[0], layers)) from error
 
 
 def load(path: Path) -> LeagueConfig:
@@ -182,20 +172,13 @@ def save(config: LeagueConfig, path: Path) -> None:
     path.write_text(dumps(config.model_dump(mode="json")), encoding="utf-8")
 
 
-def explain(error: ErrorDetails, model: type[BaseModel], layers: Sequence[Layer], above: tuple[str, ...] = ()) -> str:
-    """One line for a person from one of pydantic's errors.
-
-    Args:
-        error: what pydantic found.
-        model: the section that was validated.
-        layers: the sources of the settings.
-        above: the keys that lead to the section from the top of the configuration.
-    """
-    keys = [*above, *(str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part))]
+def explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
+    """One line for a person from one of pydantic's errors."""
+    keys = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
     path = ".".join(keys)
     where = source_of(keys, layers)
     if error["type"] == "extra_forbidden":
-        valid = keys_at(model, keys[len(above) : -1])
+        valid = keys_at(keys[:-1])
         return f"{where}: unknown key {path!r}; {suggestion(keys[-1], valid)}"
     given = error["input"]
     if error["type"] == "missing":
@@ -204,7 +187,7 @@ def explain(error: ErrorDetails, model: type[BaseModel], layers: Sequence[Layer]
     if choices:
         return f"{where}: {path} = {given!r} is not valid; {suggestion(str(given), choices)}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    message = message.replace("a valid dictionary", "a table")
+    message = re.sub(r"a valid dictionary( or instance of \w+)?", "a table", message)
     if message == error["msg"] or message.startswith("expected"):
         return f"{where}: {path} = {given!r} is not valid: {message.removeprefix('Value error, ')}"
     return f"{where}: {path} = {given!r} is not valid: expected {message}"
@@ -227,8 +210,9 @@ def _holds(table: object, keys: Sequence[str]) -> bool:
     return True
 
 
-def keys_at(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
+def keys_at(keys: Sequence[str]) -> list[str]:
     """The keys that a section of the configuration knows."""
+    model: type[BaseModel] = LeagueConfig
     for key in keys:
         annotation = model.model_fields[key].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

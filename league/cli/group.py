@@ -1,0 +1,107 @@
+"""The group of commands: a command is imported when it is called, an error becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from league.errors import INTERRUPTED, LeagueError, nearest
+
+CommandTable = Mapping[str, tuple[str, str]]
+"""For each command where it is (`module:attribute`) and its line in the help."""
+
+FOREIGN = {
+    ("matchmaking.errors", "MatchmakingError"): None,  # None: the error knows its own exit code
+    ("agents.durable", "CheckpointError"): 4,
+    ("agents.scripted.registry", "ScriptedPlayerError"): 2,
+    ("matchmaking.rules.registry", "RuleError"): 2,
+    ("arenas.registry", "UnknownArenaError"): 2,
+    ("arenas.registry", "ArenaOptionError"): 2,
+    ("arenas.registry", "ArenaLoadError"): 1,
+}
+"""Errors of other packages that are meant for people, and their exit codes. Their modules may never be imported."""
+
+
+def foreign_errors() -> dict[type[BaseException], int | None]:
+    """The classes of `FOREIGN` whose modules are loaded: only those can have been raised."""
+    found: dict[type[BaseException], int | None] = {}
+    for (module, name), code in FOREIGN.items():
+        if module in sys.modules:
+            found[getattr(sys.modules[module], name)] = code
+    return found
+
+
+def for_people() -> tuple[type[BaseException], ...]:
+    """Every class of error that is told in one line; anything else is a fault of ours and keeps its traceback."""
+    return (LeagueError, OSError, *foreign_errors())
+
+
+def told(error: BaseException) -> tuple[str, int]:
+    """The error as the command line shows it, and the exit code."""
+    message = " ".join(str(error).split()) if not isinstance(error, LeagueError) else str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        message = f"{where}{error.strerror or error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message += "; nothing was damaged, make room and go on with `league resume`"
+        return message, 1
+    own: int | None = getattr(error, "exit_code", None)
+    codes = [code for kind, code in foreign_errors().items() if isinstance(error, kind) and code is not None]
+    return message, own if own is not None else codes[0] if codes else 1
+
+
+class LeagueGroup(click.Group):
+    """A group whose commands are imported when they are called.
+
+    Args:
+        table: the commands.
+    """
+
+    def __init__(self, *args: Any, table: CommandTable | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._table) or super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._table:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self._table[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table's own lines: the help imports no command."""
+        if not self._table:
+            super().format_commands(ctx, formatter)
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            names = self.list_commands(ctx)
+            close = nearest(name, names)
+            hint = f"did you mean {close!r}?" if close else f"there are {', '.join(names)}"
+            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except for_people() as error:
+            message, code = told(error)
+            click.echo(f"error: {message}", err=True)
+            ctx.exit(code)

@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from league.runs import RunFolder, find, runs_root
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+RUNS_DIR = click.option(
+    "--runs-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of all runs (default: LEAGUE_RUNS, else ./runs).",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def run_argument(command: Command) -> Command:
+    """`[RUN]` and --runs-dir, given to the command as `run` and `runs_dir`."""
+    return click.argument("run", required=False)(RUNS_DIR(command))
+
+
+def run_option(command: Command) -> Command:
+    """`--run RUN` and --runs-dir, given to the command as `run` and `runs_dir`."""
+    return click.option("--run", metavar="RUN", help="The run (default: the newest).")(RUNS_DIR(command))
+
+
+def find_run(run: str | None, runs_dir: Path | None) -> RunFolder:
+    """The run that the shared options name."""
+    return find(runs_root(runs_dir), run)
+
+
+def print_json(value: object) -> None:
+    """`value` as indented JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def console() -> Console:
+    """Where tables and the live view go."""
+    return Console(highlight=False)
