@@ -101,6 +101,8 @@ class LeagueGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # `league players | head`: click ends quietly
+            raise
         except for_people() as error:
             message, code = told(error)
             click.echo(f"error: {message}", err=True)

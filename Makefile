@@ -1,0 +1,44 @@
+# `make league` on a fresh machine with Python and make: installs, trains a league, prints its leaderboard.
+# `make test` runs the suite, `make lint` the linters.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARENA  ?= connect_four
+FOR    ?= 5m
+NAME   ?= $(ARENA)-$(shell date +%Y%m%d-%H%M%S)
+TESTS  ?= not slow and not gpu and not browser
+
+.PHONY: league test lint clean
+.DELETE_ON_ERROR:
+
+league: $(VENV)/.installed
+	$(BIN)/league start $(ARENA) --for $(FOR) --name $(NAME)
+	$(BIN)/league leaderboard --run $(NAME)
+	$(BIN)/league export leaderboard --run $(NAME) --format html
+	$(BIN)/league export leaderboard --run $(NAME) --format json
+	$(BIN)/league export payoff --run $(NAME) --format csv
+	$(BIN)/league export ratings --run $(NAME) --format csv
+	$(BIN)/league export matches --run $(NAME) --format csv
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "$(TESTS)"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf build dist *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.installed
