@@ -6,11 +6,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARENA  ?= connect_four
 FOR    ?= 5m
-NAME   ?= $(ARENA)-$(shell date +%Y%m%d-%H%M%S)
+ifndef NAME
+NAME   := $(ARENA)-$(shell date +%Y%m%d-%H%M%S)
+endif
 TESTS  ?= not slow and not gpu and not browser
 
 .PHONY: league test lint clean
-.DELETE_ON_ERROR:
 
 league: $(VENV)/.installed
 	$(BIN)/league start $(ARENA) --for $(FOR) --name $(NAME)
@@ -21,7 +22,7 @@ league: $(VENV)/.installed
 	$(BIN)/league export ratings --run $(NAME) --format csv
 	$(BIN)/league export matches --run $(NAME) --format csv
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "$(TESTS)"
 
 lint: $(VENV)/.installed-dev
@@ -36,9 +37,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+	@echo "installing into $(VENV): a few minutes the first time"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@ $(VENV)/.installed
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV): a few minutes the first time"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@

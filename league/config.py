@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agents.settings import NetworkConfig, PPOConfig, RolloutConfig
+from league.roles import RolesConfig
 from matchmaking.records import Role
 
 DURATION = re.compile(
@@ -141,7 +142,11 @@ class LeagueConfig(Section):
         network: the policies' network.
         ppo: the algorithm's settings.
         rollout: the shape of a batch of experience.
-        roles: freeze and reset rules (`league.roles`).
+        roles: when each role freezes and resets.
+        matchmaking: how opponents are chosen.
+        evaluation: rated matches.
+        learners: the learner processes.
+        run: when the run ends.
     """
 
     arena: str = "connect_four"
@@ -152,7 +157,7 @@ class LeagueConfig(Section):
     network: NetworkConfig = NetworkConfig.model_validate({})
     ppo: PPOConfig = PPOConfig.model_validate({})
     rollout: RolloutConfig = RolloutConfig.model_validate({})
-    roles: Table = {}
+    roles: RolesConfig = RolesConfig()
     matchmaking: MatchmakingConfig = MatchmakingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     learners: LearnersConfig = LearnersConfig()

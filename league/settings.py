@@ -63,7 +63,10 @@ def resolve(
     named = [layer.table["arena"] for layer in upper if isinstance(layer.table.get("arena"), str)]
     chosen = named[-1] if named else LeagueConfig().arena
     variation: Variation = "gpu" if gpu else "laptop"
-    return validate([Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
+    defaults = Layer(
+        "defaults", LeagueConfig().model_dump(exclude_none=True)
+    )  # so that a layer may give a part of a table
+    return validate([defaults, Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
 
 
 def preset(arena: str, variation: Variation) -> Table:
