@@ -21,13 +21,14 @@ class RockPaperScissors(Arena):
     Actions: 0 rock, 1 paper, 2 scissors.
     Observation [1 + 6 h], h = min(rounds - 1, 4): the share of rounds still to play, then for each of the last h
     rounds, newest first, the viewer's hand and the other's, one-hot. One shot is always the constant 1.
-    State: `history` int64 [B, 2, h], each agent's latest hands, newest first, -1 before the start; `round` int64 [B].
+    State: `history` int64 [B, 2, max(h, 1)], each agent's latest hands, newest first, -1 before the start; `round`
+    int64 [B].
     Rewards: 1 to the winner of a round, -1 to its loser, 0 for a tie.
     """
 
     def __init__(self, rounds: int = 1) -> None:
-        if rounds < 1:
-            raise ValueError(f"rock_paper_scissors: rounds must be at least 1, not {rounds}")
+        if not isinstance(rounds, int) or rounds < 1:
+            raise ValueError(f"rounds has to be a whole number from 1, not {rounds!r}")
         self.rounds = rounds
         self.memory = min(rounds - 1, MEMORY)
         self.spec = ArenaSpec(
@@ -44,7 +45,7 @@ class RockPaperScissors(Arena):
     def reset(self, uniforms: Tensor) -> State:
         batch, device = len(uniforms), uniforms.device
         return {
-            "history": torch.full((batch, 2, self.memory), -1, dtype=torch.int64, device=device),
+            "history": torch.full((batch, 2, max(self.memory, 1)), -1, dtype=torch.int64, device=device),
             "round": torch.zeros(batch, dtype=torch.int64, device=device),
         }
 
@@ -55,7 +56,7 @@ class RockPaperScissors(Arena):
         if agent is not None:
             seen, legal = self.observe(state, dtype=dtype)
             return Observation(seen[:, agent], legal[:, agent])
-        history = state["history"]
+        history = state["history"][:, :, : self.memory]
         batch = len(history)
         left = (1 - state["round"] / self.rounds).view(-1, 1, 1).expand(-1, 2, 1)
         views = torch.stack((history, history.flip(1)), dim=2)  # [B, viewer, own or other, h]
@@ -67,7 +68,7 @@ class RockPaperScissors(Arena):
         margin = (actions[:, 0] - actions[:, 1]) % 3  # 1: the first hand beats the second, 2: it loses
         first = torch.where(margin == 2, -1, margin)
         after = {
-            "history": torch.cat((actions[:, :, None], state["history"]), dim=2)[:, :, : self.memory],
+            "history": torch.cat((actions[:, :, None], state["history"]), dim=2)[:, :, :-1],
             "round": state["round"] + 1,
         }
         ended = after["round"] >= self.rounds
