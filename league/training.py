@@ -1,0 +1,206 @@
+"""The training of the players that one process hosts: opponents into lanes, rollout, update, counts.
+
+Nothing here knows Redis or files: the learner process (`league.learner`) brings the population up to date, reports what
+`Trainer.iterate` returns, and freezes and resets when the roles' rules say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import JsonValue
+from torch import Tensor
+
+from agents.algorithms.ppo import PPO
+from agents.compute import Compiler
+from agents.networks import Network
+from agents.rollout import Rollout
+from agents.settings import PPOConfig, RolloutConfig
+from arenas.core import Arena
+from matchmaking.population import Population
+from matchmaking.records import EpisodeCount, Kind
+from matchmaking.rules import OpponentRule
+
+WeightSource = Callable[[str], Tensor]
+"""Gives the weights [D] of a player that is not hosted here, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSetup:
+    """What a trainer is made of.
+
+    Attributes:
+        arena: the game.
+        network: the shape shared by all players.
+        rollout: sizes of the batch.
+        ppo: the algorithm's settings.
+        device: where everything is computed.
+        dtype: compute precision.
+        compiler: wraps tensor programs.
+        seed: of every random stream of this trainer.
+    """
+
+    arena: Arena
+    network: Network
+    rollout: RolloutConfig
+    ppo: PPOConfig
+    device: torch.device
+    dtype: torch.dtype
+    compiler: Compiler
+    seed: int
+
+
+class Iteration(NamedTuple):
+    """What one iteration gave.
+
+    Attributes:
+        counts: finished episodes by (player, opponent, seat); self-play is left out.
+        samples: learner samples by player.
+        figures: the update's figures, by player and name.
+        branches: how often each branch of the opponent rules was taken, by player.
+    """
+
+    counts: list[EpisodeCount]
+    samples: dict[str, int]
+    figures: dict[str, dict[str, float]]
+    branches: dict[str, dict[str, int]]
+
+
+class Trainer:
+    """Trains P players of a league in one batched program.
+
+    Args:
+        setup: arena, network, sizes, device.
+        players: ids of the hosted learners; the population holds them and hosts their payoff rows.
+        rules: each one's opponent rule.
+        initial: float32 [P, D], the first weights.
+        population: the league as this process knows it; the caller keeps it up to date.
+        weights_of: weights of players that live elsewhere.
+    """
+
+    def __init__(
+        self,
+        setup: TrainingSetup,
+        players: Sequence[str],
+        rules: Mapping[str, OpponentRule],
+        initial: Tensor,
+        population: Population,
+        weights_of: WeightSource,
+    ) -> None:
+        self.setup, self.players, self.rules, self.population = setup, list(players), dict(rules), population
+        self._weights_of = weights_of
+        self.generator = torch.Generator(setup.device).manual_seed(setup.seed)
+        self.choices = np.random.default_rng(setup.seed)
+        symmetries = setup.arena.spec.symmetries
+        self.ppo = PPO(setup.network, initial, setup.ppo, setup.dtype, setup.device, symmetries, setup.compiler)
+        self.rollout = Rollout(
+            setup.arena, setup.network, len(players), setup.rollout, setup.dtype, setup.device, self.generator,
+            setup.compiler,
+        )  # fmt: skip
+        self.iteration = 0
+        self.opponents: list[str | None] = [None] * (len(players) * setup.rollout.lanes)
+
+    def iterate(self) -> Iteration:
+        """Choose opponents, play T steps, update every player; the population is not touched."""
+        branches = self._choose_opponents()
+        experience = self.rollout.collect(self.ppo.policies)
+        figures = self.ppo.update(experience, self.generator)
+        samples = experience.valid.sum((1, 2)).tolist()
+        table = {name: values.tolist() for name, values in figures.items()}
+        self.iteration += 1
+        return Iteration(
+            counts=self._counts(),
+            samples=dict(zip(self.players, samples, strict=True)),
+            figures={
+                player: {name: values[index] for name, values in table.items()}
+                for index, player in enumerate(self.players)
+            },
+            branches=branches,
+        )
+
+    def restart(self, player: str, weights: Tensor) -> None:
+        """Begin a player afresh from `weights` [D]; its episodes under way no longer count."""
+        index = self.players.index(player)
+        self.ppo.restart(index, weights)
+        lanes = self.setup.rollout.lanes
+        for row in range(index * lanes, (index + 1) * lanes):
+            self.opponents[row] = None  # chosen anew, which voids what is under way
+
+    def _choose_opponents(self) -> dict[str, dict[str, int]]:
+        """Give lanes that are due, or empty, new opponents; bring the weights of live ones up to date."""
+        lanes, hold = self.setup.rollout.lanes, self.setup.rollout.hold
+        branches: dict[str, dict[str, int]] = {}
+        for index, player in enumerate(self.players):
+            rows = range(index * lanes, (index + 1) * lanes)
+            due = [row for row in rows if self.opponents[row] is None or (row + self.iteration) % hold == 0]
+            chosen = self.rules[player].choose_many(self.population, player, self.choices, len(due))
+            for row, choice in zip(due, chosen, strict=True):
+                taken = branches.setdefault(player, {})
+                taken[choice.branch] = taken.get(choice.branch, 0) + 1
+                if choice.opponent != self.opponents[row]:
+                    self.opponents[row] = choice.opponent
+                    self.rollout.assign(row, self._weights(choice.opponent))
+        for row, opponent in enumerate(self.opponents):
+            if opponent is not None and self.population.player(opponent).kind is Kind.LEARNER:
+                self.rollout.lanes.load(row, self._weights(opponent))
+        return branches
+
+    def _weights(self, player: str) -> Tensor:
+        if player in self.players:
+            return self.ppo.masters[self.players.index(player)]
+        return self._weights_of(player)
+
+    def _counts(self) -> list[EpisodeCount]:
+        """The countable episodes of the last rollout, lanes with the same opponent added up."""
+        sums: dict[tuple[str, str, int], list[int]] = {}
+        for row, seats in enumerate(self.rollout.counts().tolist()):
+            player, opponent = self.players[row // self.setup.rollout.lanes], self.opponents[row]
+            if opponent is None or opponent == player:
+                continue
+            for seat, outcomes in enumerate(seats):
+                if any(outcomes):
+                    total = sums.setdefault((player, opponent, seat), [0, 0, 0])
+                    sums[player, opponent, seat] = [a + b for a, b in zip(total, outcomes, strict=True)]
+        return [
+            EpisodeCount(player=player, opponent=opponent, seat=seat, wins=wins, draws=draws, losses=losses)
+            for (player, opponent, seat), (wins, draws, losses) in sums.items()
+        ]
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
+        """Everything that is needed to go on as if nothing had happened: tensors, and the rest as JSON."""
+        tensors = {f"ppo.{name}": tensor for name, tensor in self.ppo.state().items()}
+        tensors |= {f"rollout.{name}": tensor for name, tensor in self.rollout.state_tensors().items()}
+        tensors["generator"] = self.generator.get_state()
+        extra: dict[str, Any] = {
+            "players": self.players,
+            "iteration": self.iteration,
+            "opponents": self.opponents,
+            "choices": self.choices.bit_generator.state,
+            "rules": {player: rule.state() for player, rule in self.rules.items()},
+        }
+        return tensors, extra
+
+    def load_state(self, tensors: Mapping[str, Tensor], extra: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            ValueError: the state is of other players or of other sizes.
+        """
+        if extra["players"] != self.players:
+            raise ValueError(f"this state is of the players {extra['players']}, not of {self.players}")
+        self.ppo.load_state(_below("ppo.", tensors))
+        self.rollout.load_state_tensors(_below("rollout.", tensors))
+        self.generator.set_state(tensors["generator"])
+        self.iteration = extra["iteration"]
+        self.opponents = list(extra["opponents"])
+        self.choices.bit_generator.state = extra["choices"]
+        for player, state in extra["rules"].items():
+            self.rules[player].load_state(state)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
