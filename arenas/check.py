@@ -156,13 +156,13 @@ def _play(
             inspector.before(state, seen, turn, live, number)
         actions = _random_actions(arena, seen, seeds, number) if script is None else script[number]
         chance = uniforms(seeds, number, spec.step_uniforms, STEP_STREAM) if spec.step_uniforms else None
-        held = {name: tensor.clone() for name, tensor in state.items()}
+        held = {name: tensor.clone() for name, tensor in state.items()} if arena.spec.pure and report else {}
         step = arena.step(state, actions, chance, live)
         moment = Moment(*seen, turn, live, actions, step.rewards, step.terminated, step.truncated)
         if report and inspector:
             _check_step_shapes(arena, moment, step.state, state, where=f"step {number}", report=report)
             inspector.after(state, moment, step, chance, number)
-            _check_untouched(arena, held, state, where=f"step {number}", report=report)
+            _check_untouched(held, state, where=f"step {number}", report=report)
         moments.append(moment)
         state, live = step.state, live & ~(step.terminated | step.truncated)
     if report and live.any():
@@ -188,13 +188,10 @@ def _check_step_shapes(arena: Arena, moment: Moment, new: State, old: State, *, 
         raise BrokenArenaError
 
 
-def _check_untouched(arena: Arena, held: State, state: State, *, where: str, report: Report) -> None:
-    if arena.spec.pure:
-        for name, tensor in held.items():
-            right = "a pure arena makes new tensors, or spec.pure is False"
-            report.expect(
-                agree(tensor, state[name]).all(), where, f"the state {name!r} that it was given changed", right
-            )
+def _check_untouched(held: State, state: State, *, where: str, report: Report) -> None:
+    for name, tensor in held.items():
+        what = f"the state {name!r} that it was given changed"
+        report.expect(agree(tensor, state[name]).all(), where, what, "a pure arena makes new tensors")
 
 
 def _compare(base: list[Moment], other: list[Moment], report: Report, how: str, right: str) -> None:
@@ -211,26 +208,25 @@ def _check_renew(arena: Arena, seeds: Tensor, base: list[Moment], report: Report
     """Renew every other episode in the middle of play."""
     moments, state = _play(arena, seeds, steps=len(base) // 2)
     ended = torch.arange(len(seeds), device=seeds.device) % 2 == 0
-    kept, turn = arena.observe(state), arena.turn(state)
-    held = {name: tensor.clone() for name, tensor in state.items()} if arena.spec.pure else {}
+    before = _seen(arena, state)
     renewed = arena.renew(state, ended, uniforms(seeds, 0, arena.spec.reset_uniforms, RESET_STREAM))
-    seen = arena.observe(renewed)
+    after = _seen(arena, renewed)
+    anew = _seen(arena, _start(arena, seeds))
     where = f"renew after step {len(moments)}"
-    same = agree(seen.observation, kept.observation) & agree(seen.action_mask, kept.action_mask)
-    same = same & (arena.turn(renewed) == turn)
-    for name, tensor in held.items():
-        same = same & agree(renewed[name], tensor)
-    if not (same | ended).all():
-        report.add(
-            f"{where}, episode {first(~same & ~ended)}",
-            "an episode that has not ended changed",
-            "renew leaves it as it is",
-        )
-    fresh = agree(seen.observation, base[0].observation) & agree(seen.action_mask, base[0].action_mask)
-    fresh = fresh & (arena.turn(renewed) == base[0].turn)
-    if not (fresh | ~ended).all():
-        right = "renew starts it as reset does from the same uniforms"
-        report.add(f"{where}, episode {first(~fresh & ended)}", "an ended episode was not started anew", right)
+    same = torch.stack([agree(one, two) for one, two in zip(before, after, strict=True)]).all(dim=0) | ended
+    if not same.all():
+        what, right = "an episode that has not ended changed", "renew leaves it as it is"
+        report.add(f"{where}, episode {first(~same)}", what, right)
+    fresh = torch.stack([agree(one, two) for one, two in zip(anew, after, strict=True)]).all(dim=0) | ~ended
+    if not fresh.all():
+        what, right = "an ended episode was not started anew", "renew starts it as reset does from the same uniforms"
+        report.add(f"{where}, episode {first(~fresh)}", what, right)
+
+
+def _seen(arena: Arena, state: State) -> list[Tensor]:
+    """All that can be known of a state: what it shows and, of a pure arena, what it is made of."""
+    hidden = [state[name].clone() for name in sorted(state)] if arena.spec.pure else []
+    return [*(tensor.clone() for tensor in arena.observe(state)), arena.turn(state).clone(), *hidden]
 
 
 def _check_symmetry(

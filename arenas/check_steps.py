@@ -86,9 +86,11 @@ class StepInspector:
                 "an episode that is not live is rewarded or ends",
                 "no reward and no end where `live` is false",
             )
+        if not self._arena.spec.pure:
+            self._check_still(moment, self._arena.observe(step.state), where)
+            return
         self._check_frozen(old, step.state, ~live, where)
-        if self._arena.spec.pure and bool(live.any()):
-            self._check_pause(old, moment, step, chance, number)
+        self._check_pause(old, moment, step, chance, number)
 
     def _check_view(
         self, state: State, seen: Observation, turn: Tensor, live: Tensor, *, agent: int, where: str
@@ -113,9 +115,7 @@ class StepInspector:
             report.add(f"{where}, episode {first(~same)}", "an agent's own view disagrees with observe()", right)
 
     def _check_frozen(self, old: State, new: State, frozen: Tensor, where: str) -> None:
-        """Compare the state of frozen episodes; behind processes there is no telling but by what is seen."""
-        if not self._arena.spec.pure or not frozen.any():
-            return
+        """Compare the state of episodes that are not live."""
         for name, tensor in new.items():
             moved = frozen & ~agree(tensor, old[name])
             if moved.any():
@@ -124,6 +124,13 @@ class StepInspector:
                     f"the state {name!r} of an episode that is not live changed",
                     "where `live` is false the state stays",
                 )
+
+    def _check_still(self, moment: Moment, seen: Observation, where: str) -> None:
+        """Behind processes, what can be told of an episode that is not live is what it shows."""
+        same = agree(seen.observation, moment.observation) | moment.live
+        if not same.all():
+            what = "what an episode that is not live shows changed"
+            self._report.add(f"{where}, episode {first(~same)}", what, "where `live` is false the state stays")
 
     def _check_pause(self, old: State, moment: Moment, step: Step, chance: Tensor | None, number: int) -> None:
         """Step again with half of the live episodes paused: the others must not notice."""
