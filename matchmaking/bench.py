@@ -1,0 +1,111 @@
+"""How fast the matchmaker's store is: verbs a second one by one, results a second in batches.
+
+A result is one row of an episode report (player, opponent, seat, wins, draws, losses): the strict reading. A row
+usually stands for several games, so games a second are several times as many.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from matchmaking.fold import RatingFold
+from matchmaking.records import EpisodeCount, Heartbeat, Kind, Player
+from matchmaking.server import EmbeddedServer
+from matchmaking.service import Matchmaker
+from matchmaking.store import Store
+
+_PLAYERS = 1000
+_GAMES_A_ROW = 6
+
+
+def bench_redis(seconds: float = 1.0, url: str | None = None) -> dict[str, float]:
+    """Measure every verb for `seconds` on an embedded server of its own, or on the one at `url` under a fresh run.
+
+    Args:
+        seconds: time for each figure.
+        url: a server; its run is left behind as `bench-...` only there.
+
+    Returns:
+        Figures by name, a second each: verbs (`register`, `heartbeat`, `lease_report`, ...), `rows_128`, `rows_1024`,
+        `rows_4096` (rows of episode reports, in calls of that many), `games_1024` (the games that those rows stand
+        for); in milliseconds `payoff_row_ms` against 1,000 opponents.
+    """
+    if url is not None:
+        return _measure(url, seconds)
+    with tempfile.TemporaryDirectory(prefix="league-bench-") as folder:
+        server = EmbeddedServer(Path(folder))
+        server.start()
+        try:
+            return _measure(server.url, seconds)
+        finally:
+            server.stop()
+
+
+def _measure(url: str, seconds: float) -> dict[str, float]:
+    store = Store.create(url, f"bench-{time.time_ns()}", "bench")
+    try:
+        matchmaker = Matchmaker(store, pairs=8)
+        players = [Player(id=f"p_{i:012x}", name=f"player-{i}", kind=Kind.FROZEN) for i in range(_PLAYERS)]
+        started = time.perf_counter()
+        for player in players:
+            store.register(player)
+        figures = {"register": _PLAYERS / (time.perf_counter() - started)}
+        beat = Heartbeat(process="bench", pid=1, status="measuring", numbers={"samples_per_second": 1.0})
+        figures["heartbeat"] = _rate(lambda: store.processes.beat(beat), seconds)
+        for rows in (128, 1024, 4096):
+            report = partial(store.report_episodes, _counts(players, rows))
+            figures[f"rows_{rows}"] = rows * _rate(report, seconds)
+        figures["games_1024"] = _GAMES_A_ROW * figures["rows_1024"]
+        figures["payoff_row_ms"] = 1000.0 / _rate(lambda: store.payoff_row(players[0].id), seconds)
+        figures |= _rated_matches(matchmaker, seconds)
+    finally:
+        store.close()
+    return figures
+
+
+def _counts(players: list[Player], rows: int) -> list[EpisodeCount]:
+    """Rows of one learner against everyone from both seats, as a learner would report them."""
+    return [
+        EpisodeCount(
+            player=players[0].id,
+            opponent=players[1 + row // 2 % (len(players) - 1)].id,
+            seat=row % 2,
+            wins=3,
+            draws=1,
+            losses=2,
+        )
+        for row in range(rows)
+    ]
+
+
+def _rated_matches(matchmaker: Matchmaker, seconds: float) -> dict[str, float]:
+    outcomes = "wl" * matchmaker.pairs
+    figures = {"plan": 64 * _rate(lambda: matchmaker.plan(64, at_most=1_000_000), seconds)}
+
+    def play() -> None:
+        lease = matchmaker.lease("bench", ahead=64)
+        assert lease is not None
+        matchmaker.report_match(lease, outcomes)
+
+    figures["lease_report"] = _rate(play, seconds)
+    fold = RatingFold(matchmaker.store)
+    results = matchmaker.store.queue.num_matches()
+    started = time.perf_counter()
+    while fold.step():
+        pass
+    figures["fold_results"] = results / (time.perf_counter() - started)
+    return figures
+
+
+def _rate(call: Callable[[], object], seconds: float) -> float:
+    """Calls a second, after one to warm up."""
+    call()
+    calls, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        call()
+        calls += 1
+    return calls / elapsed
