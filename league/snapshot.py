@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 
-from matchmaking.records import Heartbeat, Kind, Role
+from matchmaking.records import Heartbeat, Kind, LearnerStatus, Player, Rating, Role
+from matchmaking.service import Matchmaker
+
+BOARD_ROWS = 10
 
 
 class _Part(BaseModel):
@@ -85,3 +92,103 @@ class Snapshot(_Part):
     @property
     def frozen(self) -> int:
         return sum(row.frozen for row in self.learners)
+
+
+class _Moment(NamedTuple):
+    at: float
+    episodes: dict[str, int]  # finished training episodes by learner
+    rated_games: int
+
+
+class SnapshotReader:
+    """Reads snapshots of a run; rates are differences between two readings.
+
+    Args:
+        matchmaker: of the run.
+        clock: seconds that pass.
+    """
+
+    def __init__(self, matchmaker: Matchmaker, clock: Callable[[], float] = time.monotonic) -> None:
+        self._matchmaker = matchmaker
+        self._clock = clock
+        self._before: _Moment | None = None
+
+    def read(self, *, state: str = "running", elapsed: float = 0.0, time_left: float | None = None) -> Snapshot:
+        """The run as it stands now; what only its supervisor knows comes in by argument."""
+        store = self._matchmaker.store
+        players = self._matchmaker.players()
+        statuses = store.processes.statuses()
+        ratings = self._matchmaker.ratings()
+        episodes = {player: status.episodes for player, status in statuses.items()}
+        rated_games = sum(rating.games for rating in ratings.values()) // 2
+        now = _Moment(self._clock(), episodes, rated_games)
+        before, self._before = self._before, now
+
+        learners = []
+        for player in players:
+            if player.kind is Kind.LEARNER:
+                newest = _newest_rating(players, player, ratings)
+                games = _rate(now, before, episodes.get(player.id), before and before.episodes.get(player.id))
+                learners.append(_learner_row(player, statuses.get(player.id), newest, games))
+        by_id = {player.id: player for player in players}
+        board = sorted(ratings.items(), key=lambda item: (3 * item[1].sigma - item[1].mu, item[0]))
+        return Snapshot(
+            run=store.info.name,
+            arena=store.info.arena,
+            state=state,
+            elapsed=elapsed,
+            time_left=time_left,
+            learners=tuple(learners),
+            board=tuple(_rated_row(by_id[player], rating) for player, rating in board[:BOARD_ROWS]),
+            population=len(players) - len(learners),
+            rated_games=rated_games,
+            rated_games_per_second=_rate(now, before, rated_games, before and before.rated_games),
+            processes=tuple(store.processes.heartbeats()),
+        )
+
+
+def _rate(now: _Moment, before: _Moment | None, new: int | None, old: int | None) -> float | None:
+    """What a second has brought; None before it can be told."""
+    if before is None or new is None or old is None or now.at <= before.at:
+        return None
+    return (new - old) / (now.at - before.at)
+
+
+def _newest_rating(players: Sequence[Player], learner: Player, ratings: Mapping[str, Rating]) -> Rating | None:
+    """The rating of the newest frozen copy that has one."""
+    for player in reversed(players):
+        if player.kind is Kind.FROZEN and player.parent == learner.id and player.id in ratings:
+            return ratings[player.id]
+    return None
+
+
+def _learner_row(
+    player: Player, status: LearnerStatus | None, rating: Rating | None, games_per_second: float | None
+) -> LearnerRow:
+    return LearnerRow(
+        id=player.id,
+        name=player.name,
+        role=player.role,
+        steps=0 if status is None else status.steps,
+        frozen=0 if status is None else status.generation,
+        pool_win_rate=None if status is None else status.pool_win_rate,
+        mu=None if rating is None else rating.mu,
+        sigma=None if rating is None else rating.sigma,
+        elo=None if rating is None else rating.elo,
+        samples_per_second=0.0 if status is None else status.samples_per_second,
+        games_per_second=games_per_second,
+    )
+
+
+def _rated_row(player: Player, rating: Rating) -> RatedRow:
+    return RatedRow(
+        id=player.id,
+        name=player.name,
+        kind=player.kind,
+        role=player.role,
+        mu=rating.mu,
+        sigma=rating.sigma,
+        elo=rating.elo,
+        games=rating.games,
+        score=(rating.wins + 0.5 * rating.draws) / rating.games if rating.games else None,
+    )

@@ -16,6 +16,7 @@ CommandTable = Mapping[str, tuple[str, str]]
 """For each command where it is (`module:attribute`) and its line in the help."""
 
 FOREIGN = {
+    ("matchmaking.errors", "UnknownPlayerError"): 2,
     ("matchmaking.errors", "MatchmakingError"): None,  # None: the error knows its own exit code
     ("agents.durable", "CheckpointError"): 4,
     ("agents.scripted.registry", "ScriptedPlayerError"): 2,
@@ -50,9 +51,8 @@ def told(error: BaseException) -> tuple[str, int]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             message += "; nothing was damaged, make room and go on with `league resume`"
         return message, 1
-    own: int | None = getattr(error, "exit_code", None)
     codes = [code for kind, code in foreign_errors().items() if isinstance(error, kind) and code is not None]
-    return message, own if own is not None else codes[0] if codes else 1
+    return message, codes[0] if codes else getattr(error, "exit_code", 1)
 
 
 class LeagueGroup(click.Group):

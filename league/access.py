@@ -1,0 +1,62 @@
+"""A run opened for reading or for a command, whether it is running or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from league.config import LeagueConfig
+from league.lock import RunBusyError, run_lock
+from league.runs import RunFolder
+from matchmaking.server import EmbeddedServer
+from matchmaking.service import Matchmaker
+from matchmaking.store import Store
+
+
+@contextmanager
+def opened(run: RunFolder, config: LeagueConfig | None = None) -> Iterator[Matchmaker]:
+    """The run's matchmaker. The embedded server of a run that does not run is started for as long as the block lasts.
+
+    Raises:
+        RedisUnreachableError: no server answers, or none can be started.
+        SchemaMismatchError: the run was written by another version.
+        UnknownRunError: the server holds no such run.
+    """
+    config = run.config() if config is None else config
+    if config.redis is not None:
+        store = Store.open(config.redis, run.name)
+        try:
+            yield Matchmaker(store)
+        finally:
+            store.close()
+        return
+    server = EmbeddedServer(run.redis)
+    found = server.running()
+    server.start()
+    try:
+        store = Store.open(server.url, run.name)
+        try:
+            yield Matchmaker(store)
+        finally:
+            store.close()
+    finally:
+        if not found:
+            _stop_unless_used(run, server)
+
+
+def running(run: RunFolder) -> bool:
+    """Whether a supervisor runs this run now."""
+    try:
+        with run_lock(run):
+            return False
+    except RunBusyError:
+        return True
+
+
+def _stop_unless_used(run: RunFolder, server: EmbeddedServer) -> None:
+    """Stop the server that was started for reading, unless a supervisor has begun to use it meanwhile."""
+    try:
+        with run_lock(run):
+            server.stop()
+    except RunBusyError:
+        return

@@ -1,0 +1,184 @@
+"""The tables and figures of a run, read from its store: what exports, plots and the command line show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from league.errors import InputError
+from league.export import Dataset
+from league.figures import BarChart, Figure, HeatMap, LineChart, Series
+from matchmaking.pfsp import Weighting, pfsp_weights
+from matchmaking.population import Population
+from matchmaking.records import Counters, Kind, MatchResult, Player, Rating
+from matchmaking.run_records import RatingPoint
+from matchmaking.store import Store
+
+MAP_SIZE = 40  # players in a heat map: more cannot be read
+CURVES = 12  # rating curves in a figure
+BARS = 40  # opponents in a chart of probabilities
+PAYOFF_COLUMNS = ("player", "opponent", "games", "wins", "draws", "losses", "win_rate")
+RATING_COLUMNS = ("time", "matches", "player", "kind", "role", "mu", "sigma", "elo")
+MATCH_COLUMNS = ("id", "finished", "a", "b", "seed", "games", "wins", "draws", "losses", "outcomes", "worker")
+
+Pairs = Mapping[tuple[int, int], Counters]
+
+
+def payoff(store: Store) -> Dataset:
+    """Decayed win rates from training: one row for each player and each opponent that it has met."""
+    players = store.players()
+    pairs = store.payoff_pairs()
+    rows: list[dict[str, object]] = []
+    for (first, second), counters in sorted(pairs.items()):
+        rows.append(_payoff_row(players[first], players[second], counters))
+        rows.append(_payoff_row(players[second], players[first], _mirrored(counters)))
+    figures = (payoff_map(store, pairs),)
+    return _dataset(store, "payoff", "Payoff", PAYOFF_COLUMNS, rows, figures)
+
+
+def ratings(store: Store) -> Dataset:
+    """TrueSkill and Elo after each result of the log: one row for each change of a player's rating."""
+    players = {player.id: player for player in store.players()}
+    rows = [_rating_row(point, players[point.player]) for point in store.ratings.history()]
+    return _dataset(store, "ratings", "Ratings over time", RATING_COLUMNS, rows, (rating_curves(store),))
+
+
+def matches(store: Store) -> Dataset:
+    """The log of rated matches, one row for each pairing, from a's view."""
+    names = {player.id: player.name for player in store.players()}
+    rows = [_match_row(result, names) for result in store.queue.matches()]
+    return _dataset(store, "matches", "Rated matches", MATCH_COLUMNS, rows)
+
+
+def rated(store: Store) -> list[tuple[Player, Rating]]:
+    """The players with a live rating, best first by mu - 3 sigma."""
+    state = store.ratings.state().ratings
+    found = [(player, state[player.id]) for player in store.players() if player.id in state]
+    return sorted(found, key=lambda pair: (3 * pair[1].sigma - pair[1].mu, pair[0].name))
+
+
+def payoff_map(store: Store, pairs: Pairs | None = None) -> HeatMap:
+    """Training win rates as a picture: learners, then the best rated frozen players, as far as they can be read."""
+    players = store.players()
+    index = {player.id: place for place, player in enumerate(players)}
+    learners = [player for player in players if player.kind is Kind.LEARNER]
+    order = [player for player, _ in rated(store) if player.kind is Kind.FROZEN]
+    seen = {player.id for player in order}
+    order += [player for player in reversed(players) if player.kind is Kind.FROZEN and player.id not in seen]
+    shown = [*learners, *order][:MAP_SIZE]
+    pairs = store.payoff_pairs() if pairs is None else pairs
+
+    def rate(row: Player, column: Player) -> float | None:
+        first, second = index[row.id], index[column.id]
+        counters = pairs.get((min(first, second), max(first, second)))
+        if counters is None or first == second:
+            return None
+        return counters.win_rate if first < second else 1.0 - counters.win_rate
+
+    values = tuple(tuple(rate(row, column) for column in shown) for row in shown)
+    title = "Win rate in training, row against column"
+    if len(shown) < len(learners) + len(order):
+        title += f" (the learners and the best {len(shown) - len(learners)} of {len(order)} frozen players)"
+    return HeatMap(title, tuple(player.name for player in shown), values)
+
+
+def strength_curves(store: Store) -> LineChart:
+    """Elo of every frozen player over the samples that it was trained on, a line for each learner."""
+    state = store.ratings.state().ratings
+    players = store.players()
+    series = []
+    for learner in [player for player in players if player.kind is Kind.LEARNER]:
+        line = sorted(
+            (player.steps, state[player.id].elo)
+            for player in players
+            if player.kind is Kind.FROZEN and player.parent == learner.id and player.id in state
+        )
+        if line:
+            series.append(Series(learner.name, tuple((float(steps), elo) for steps, elo in line)))
+    fixed = [player for player in players if player.kind in (Kind.SCRIPTED, Kind.BOT) and player.id in state]
+    series += [Series(player.name, ((0.0, state[player.id].elo),), level=True) for player in fixed]
+    return LineChart("Strength of the frozen players", "learner samples when frozen", "Elo", tuple(series))
+
+
+def rating_curves(store: Store) -> LineChart:
+    """Live Elo over the log of rated matches, for the best rated players."""
+    best = [player for player, _ in rated(store)][:CURVES]
+    points: dict[str, list[tuple[float, float]]] = {player.id: [] for player in best}
+    for point in store.ratings.history():
+        if point.player in points:
+            points[point.player].append((float(point.position), point.elo))
+    series = tuple(Series(player.name, tuple(points[player.id])) for player in best if points[player.id])
+    return LineChart("Elo while the log of rated matches grows", "results in the log", "Elo", series)
+
+
+def pfsp_bars(store: Store, learner: Player, weighting: Weighting = Weighting.SQUARED) -> BarChart:
+    """The probabilities with which PFSP would choose a learner's opponents among all frozen players.
+
+    Raises:
+        InputError: the player is no learner.
+    """
+    if learner.kind is not Kind.LEARNER:
+        raise InputError(f"{learner.name} is no learner (it is {learner.kind}): PFSP chooses opponents for learners")
+    population = Population(store.players())
+    population.host(learner.id)
+    population.load_row(learner.id, store.payoff_row(learner.id))
+    candidates = population.frozen
+    rates = population.win_rates(learner.id, candidates)
+    weights = pfsp_weights(rates, weighting)
+    order = sorted(range(len(candidates)), key=lambda place: -float(weights[place]))[:BARS]
+    chosen = [population.player(population.id(int(candidates[place]))) for place in order]
+    return BarChart(
+        f"PFSP ({weighting}) of {learner.name} over {len(candidates)} frozen players",
+        "probability of being the next opponent",
+        tuple(player.name for player in chosen),
+        tuple(float(weights[place]) for place in order),
+        tuple(f"win rate {100 * float(rates[place]):.0f} %" for place in order),
+    )
+
+
+def _dataset(
+    store: Store,
+    key: str,
+    title: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Mapping[str, object]],
+    figures: tuple[Figure, ...] = (),
+) -> Dataset:
+    name = store.info.name
+    return Dataset(f"{title} of {name}", key, name, store.info.arena, columns, rows, figures)
+
+
+def _mirrored(counters: Counters) -> Counters:
+    return counters.model_copy(update={"wins": counters.losses, "losses": counters.wins})
+
+
+def _payoff_row(player: Player, opponent: Player, counters: Counters) -> dict[str, object]:
+    return {"player": player.name, "opponent": opponent.name, **counters.model_dump(), "win_rate": counters.win_rate}
+
+
+def _rating_row(point: RatingPoint, player: Player) -> dict[str, object]:
+    return {
+        "time": point.at,
+        "matches": point.position,
+        "player": player.name,
+        "kind": player.kind.value,
+        "role": None if player.role is None else player.role.value,
+        "mu": point.mu,
+        "sigma": point.sigma,
+        "elo": point.elo,
+    }
+
+
+def _match_row(result: MatchResult, names: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "id": result.id,
+        "finished": result.finished,
+        "a": names[result.a],
+        "b": names[result.b],
+        "seed": result.seed,
+        "games": len(result.outcomes),
+        "wins": result.count("w"),
+        "draws": result.count("d"),
+        "losses": result.count("l"),
+        "outcomes": result.outcomes,
+        "worker": result.worker,
+    }
