@@ -74,21 +74,24 @@ def runs_root(given: Path | None = None) -> Path:
     return given if given is not None else Path(os.environ.get("LEAGUE_RUNS") or "runs")
 
 
-def create(root: Path, config: LeagueConfig, name: str | None = None, *, fresh: bool = False) -> RunFolder:
+def fresh_name(arena: str) -> str:
+    """A name for a run of this arena that no other run has."""
+    words = re.sub(r"[^A-Za-z0-9]+", "_", arena).strip("_") or "run"
+    return f"{words[:32]}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def create(root: Path, config: LeagueConfig, name: str, *, fresh: bool = False) -> RunFolder:
     """Make a run's folder and write its configuration.
 
     Args:
         root: the folder of all runs.
         config: what to write as `league.toml`.
-        name: None makes one up from the arena and the time.
+        name: of the run.
         fresh: delete a run of this name first.
 
     Raises:
-        RunError: the name is not valid, or the run exists and `fresh` is false.
+        RunError: the name is not valid, the run exists and `fresh` is false, or it is running.
     """
-    if name is None:
-        arena = re.sub(r"[^A-Za-z0-9]+", "_", config.arena).strip("_") or "run"
-        name = f"{arena[:32]}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = RunFolder(root / checked_name(name))
     if folder.path.exists():
         if not folder.config_file.exists() and any(folder.path.iterdir()):
@@ -97,13 +100,23 @@ def create(root: Path, config: LeagueConfig, name: str | None = None, *, fresh: 
             raise RunError(
                 f"run {name!r} exists in {root}: go on with `league resume {name}`, or start over with --fresh"
             )
-        shutil.rmtree(folder.path)
+        _delete(folder)
     folder.path.mkdir(parents=True)
     for part in FOLDERS:
         (folder.path / part).mkdir(mode=0o700 if part in PRIVATE else 0o777)
     save(config, folder.config_file)
     mark_newest(folder)
     return folder
+
+
+def _delete(folder: RunFolder) -> None:
+    """Delete a run that nobody is running, with the embedded server that may be left of it."""
+    from league.lock import run_lock
+    from matchmaking.server import EmbeddedServer
+
+    with run_lock(folder):
+        EmbeddedServer(folder.redis).stop()
+        shutil.rmtree(folder.path)
 
 
 def checked_name(name: str) -> str:

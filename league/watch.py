@@ -45,6 +45,19 @@ def make_reporter(console: Console) -> Reporter:
     return LiveReporter(console) if console.is_terminal and not console.is_dumb_terminal else LineReporter(console)
 
 
+class Silent:
+    """Shows nothing."""
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Not shown."""
+
+    def line(self, text: str) -> None:
+        """Not shown."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class LiveReporter:
     """A table that is drawn anew in place."""
 
