@@ -100,7 +100,8 @@ def write_durably(path: Path, data: bytes) -> None:
     """Put `data` at `path`, whole or not at all, and on the disk when this returns.
 
     Raises:
-        CheckpointError: the disk is full or refuses; whatever stood at `path` still stands.
+        CheckpointError: the disk is full or refuses; what stood at `path` still stands, unless only the flush of the
+            folder failed.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_TEMPORARY}")
     try:
@@ -112,10 +113,8 @@ def write_durably(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = (
-            f"the disk is full, {len(data):,} bytes do not fit" if full else f"cannot be written ({error.strerror})"
-        )
-        raise CheckpointError(path, f"{reason}; nothing was changed") from error
+        reason = f"the disk is full ({len(data):,} bytes to write)" if full else f"cannot be written ({error.strerror})"
+        raise CheckpointError(path, f"{reason}; nothing was lost") from error
 
 
 def remove_leftovers(folder: Path, name: str) -> None:

@@ -72,7 +72,8 @@ class StateStore:
             The sha256 of the new state.
 
         Raises:
-            CheckpointError: the disk is full or refuses; the current state is as it was.
+            CheckpointError: the disk is full or refuses; a whole state is current, the one before unless only the last
+                flush failed.
         """
         data = encode(tensors, json.dumps(extra, sort_keys=True))
         sha = sha256(data)

@@ -14,7 +14,7 @@ class FixedMix:
 
     def __init__(self, spec: ArenaSpec, mix: tuple[float, float, float]) -> None:
         """Args: spec of `rock_paper_scissors`; mix of rock, paper and scissors: not negative, of sum 1."""
-        if min(mix) < 0 or abs(sum(mix) - 1) > 1e-3:
+        if not (min(mix) >= 0 and abs(sum(mix) - 1) <= 1e-3):  # so that NaN is refused as well
             raise ValueError(f"three probabilities of sum 1 are needed (rock, paper, scissors), not {mix}")
         self.spec = spec
         self.mix = mix
