@@ -36,7 +36,8 @@ def _shifted(values: Tensor, shift: int) -> Tensor:
     return (values >> shift) & ((1 << (64 - shift)) - 1)
 
 
-def _mix(values: Tensor) -> Tensor:
+def mix(values: Tensor) -> Tensor:
+    """SplitMix64's finaliser: a bijection of int64 of any shape in which every input bit moves every output bit."""
     for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=False):
         values = (values ^ _shifted(values, shift)) * _signed(multiplier)
     return values ^ _shifted(values, SHIFTS[-1])
@@ -44,9 +45,9 @@ def _mix(values: Tensor) -> Tensor:
 
 def _hashed(seeds: Tensor, counter: int, width: int, stream: int) -> Tensor:
     key = _signed(_mix_word(_mix_word(stream + GOLDEN) + counter * GOLDEN))
-    start = _mix(_mix(seeds + _signed(GOLDEN)) ^ key)
+    start = mix(mix(seeds + _signed(GOLDEN)) ^ key)
     places = torch.arange(1, width + 1, device=seeds.device) * _signed(GOLDEN)
-    return _mix(start[:, None] + places)
+    return mix(start[:, None] + places)
 
 
 def uniforms(seeds: Tensor, counter: int, width: int, stream: int = 0) -> Tensor:
@@ -68,4 +69,4 @@ def uniforms(seeds: Tensor, counter: int, width: int, stream: int = 0) -> Tensor
 def derive_seeds(seed: int, count: int, first: int = 0, device: torch.device | None = None) -> Tensor:
     """The `count` seeds (int64 [count]) numbered from `first` that follow from one seed."""
     numbers = torch.arange(first + 1, first + count + 1, device=device)
-    return _mix(numbers * _signed(GOLDEN) + _signed(_mix_word(seed + GOLDEN)))
+    return mix(numbers * _signed(GOLDEN) + _signed(_mix_word(seed + GOLDEN)))
