@@ -107,8 +107,8 @@ PAPER = RolesConfig(
     team=RoleSettings(min_steps=2_000_000_000, max_steps=2_000_000_000),
 )
 """The text of the paper: main agents freeze every 2e9 steps; main exploiters time out at 4e9 and league exploiters at
-2e9. The text names no least number of steps for exploiters, so that a few lucky games could freeze one: 50 decayed games
-against each are asked for here (our addition)."""
+2e9. The text names no least number of steps for exploiters, so that a few lucky games could freeze one: 50 decayed
+games against each are asked for here (our addition)."""
 
 PRESETS = {"pseudocode": PSEUDOCODE, "paper": PAPER}
 """Presets by name."""

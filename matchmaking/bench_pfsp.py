@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from matchmaking.pfsp import Weighting, draw, pfsp_weights
+from matchmaking.pfsp import Floats, Weighting, draw, pfsp_weights
 from matchmaking.population import Population
 from matchmaking.records import Kind, Player, Role
 from matchmaking.rules.registry import make
@@ -42,19 +43,22 @@ def bench_pfsp(candidates: int = 10_000, lanes: int = 32, repeats: int = 200) ->
     rates = rng.random(candidates)
     figures: dict[str, float] = {"candidates": float(candidates)}
     for weighting in Weighting:
-        figures[f"pfsp_{weighting}_us"] = _median_us(lambda w=weighting: draw(pfsp_weights(rates, w), rng), repeats)
+        weigh_and_draw = partial(_weigh_and_draw, rates, weighting, rng)
+        figures[f"pfsp_{weighting}_us"] = _median_us(weigh_and_draw, repeats)
     population = large_population(candidates)
     rules = {name: make(name) for name in ("alphastar", "alphastar_paper", "fictitious", "pfsp")}
     rules["openai_five"] = make("openai_five", past=1.0, own=False)  # its dear branch over the whole league, always
-    for name, rule in rules.items():
-        for player in population.learners:
-            choose = lambda r=rule, i=player.id: r.choose(population, i, rng)  # noqa: E731 - one call to be timed
-            figures[f"{name}_{player.role}_us"] = _median_us(choose, repeats)
-    rule = rules["alphastar"]
     for player in population.learners:
-        fill = lambda i=player.id: rule.choose_many(population, i, rng, lanes)  # noqa: E731 - one call to be timed
+        for name, rule in rules.items():
+            choose = partial(rule.choose, population, player.id, rng)
+            figures[f"{name}_{player.role}_us"] = _median_us(choose, repeats)
+        fill = partial(rules["alphastar"].choose_many, population, player.id, rng, lanes)
         figures[f"alphastar_{player.role}_{lanes}_lanes_us"] = _median_us(fill, repeats)
     return figures
+
+
+def _weigh_and_draw(rates: Floats, weighting: Weighting, rng: np.random.Generator) -> int | None:
+    return draw(pfsp_weights(rates, weighting), rng)
 
 
 def _median_us(call: Callable[[], object], repeats: int) -> float:

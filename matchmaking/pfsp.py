@@ -65,10 +65,10 @@ def pfsp_weights(win_rates: Floats, weighting: Weighting) -> Floats:
     if len(win_rates) == 0:
         return np.empty(0)
     weights = _FUNCTIONS[weighting](np.clip(win_rates, 0.0, 1.0))
-    total = weights.sum()
+    total = float(weights.sum())
     if total < TINY:
         return np.full(len(win_rates), 1.0 / len(win_rates))
-    return weights / total
+    return np.divide(weights, total)
 
 
 class Sampler:

@@ -228,7 +228,8 @@ class Population:
 
     def games(self, learner: str, indices: Indices) -> Floats:
         """[n] decayed numbers of games of a hosted learner against the players at `indices`."""
-        return self._row(learner).counters[_GAMES, indices]
+        games: Floats = self._row(learner).counters[_GAMES, indices]
+        return games
 
     def win_rate(self, learner: str, opponent: str) -> float:
         """Win rate of a hosted learner against one player; 0.5 with no games, so also against itself."""

@@ -109,7 +109,7 @@ def update_ratings(
 def elo_expectation(elo_a: float, elo_b: float) -> float:
     """Expected score of a against b, 1 / (1 + 10^((b - a) / 400)), for any finite ratings."""
     exponent = (elo_b - elo_a) / 400.0
-    return 1.0 / (1.0 + 10.0 ** min(exponent, 300.0))
+    return 1.0 / (1.0 + math.pow(10.0, min(exponent, 300.0)))
 
 
 def _scores(outcomes: str) -> Iterator[float]:
@@ -159,8 +159,8 @@ def win_corrections(t: float, margin: float) -> tuple[float, float]:
 def draw_corrections(t: float, margin: float) -> tuple[float, float]:
     """(v, w) of a draw: the same for a normal truncated to [-margin - t, margin - t]; finite for every finite t.
 
-    With the tails written by their hazards, pdf = hazard * tail, nothing underflows however far t is. A margin too small
-    for doubles is a performance known exactly: v = -t, w = 1; and w is 1 to within 1e-8 beyond 1e4 deviations.
+    With the tails written by their hazards, pdf = hazard * tail, nothing underflows however far t is. A margin too
+    small for doubles is a performance known exactly: v = -t, w = 1; and w is 1 to within 1e-8 beyond 1e4 deviations.
     """
     if margin < _NARROW:
         return -t, 1.0
@@ -177,7 +177,7 @@ def draw_corrections(t: float, margin: float) -> tuple[float, float]:
 
 
 def _hazard_excess(x: float) -> float:
-    """pdf(x) / (1 - cdf(x)) - x: by how much the mean of a normal beyond x lies beyond x. Positive, about 1/x far out."""
+    """pdf(x) / (1 - cdf(x)) - x: how far beyond x the mean of a normal beyond x lies. Positive, about 1/x far out."""
     if x < _FAR:
         return _pdf(x) / _cdf(-x) - x
     # Asymptotic series of the inverse Mills ratio; the next term is below 1e-7 of the last at x = 30.

@@ -134,4 +134,4 @@ class OpenAIFive(BaseRule):
 
 def _softmax(quality: Floats) -> Floats:
     weights = np.exp(quality - quality.max()) if len(quality) else quality
-    return weights / weights.sum()
+    return np.divide(weights, float(weights.sum()))
