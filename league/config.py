@@ -89,6 +89,8 @@ class EvaluationConfig(Section):
         anchors: scripted players that are rated with the frozen ones; where nothing names them, those that
             `agents.scripted` recommends for the arena.
         lease_seconds: how long an evaluator may be silent before its pairing is handed out again.
+        share: of one core that an evaluator takes while learners train; 1 is all of it.
+        closing_seconds: the most that is spent at the end of a run on matches of its newest players.
     """
 
     evaluators: int = Field(default=1, ge=0, le=256)
@@ -96,6 +98,8 @@ class EvaluationConfig(Section):
     temperature: float = Field(default=1.0, ge=0)
     anchors: tuple[str, ...] = ("random",)
     lease_seconds: Duration = 30.0
+    share: float = Field(default=0.25, gt=0, le=1)
+    closing_seconds: float = Field(default=20.0, ge=0)
 
 
 class LearnersConfig(Section):
