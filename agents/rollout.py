@@ -259,7 +259,7 @@ class Rollout:
         self._forget(theirs.ended)
         self._continue(theirs)
         self._store(step, observation, mask, action, log_probability, output.value, live, before)
-        # After the learner ended its episode, what the opponent opens the next one with belongs to no move of the learner.
+        # What the opponent opens the next episode with belongs to no move of the learner's.
         self._put(self.experience.reward, step, mine.reward + torch.where(mine.ended, 0.0, theirs.reward))
         self._put(self.experience.ended, step, mine.ended | theirs.ended)
         self._put(self.experience.bootstrap, step, bootstrap)

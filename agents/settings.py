@@ -51,12 +51,12 @@ class RolloutConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lanes: int = Field(32, gt=0, le=4096)
-    environments: int = Field(1024, gt=0)
-    horizon: int = Field(32, gt=0, le=4096)
-    hold: int = Field(4, gt=0)
-    noisy_environments: float = Field(0.0, ge=0.0, le=1.0)
-    noise: float = Field(0.25, ge=0.0, le=1.0)
+    lanes: int = Field(default=32, gt=0, le=4096)
+    environments: int = Field(default=1024, gt=0)
+    horizon: int = Field(default=32, gt=0, le=4096)
+    hold: int = Field(default=4, gt=0)
+    noisy_environments: float = Field(default=0.0, ge=0.0, le=1.0)
+    noise: float = Field(default=0.25, ge=0.0, le=1.0)
 
     @property
     def lane_size(self) -> int:
@@ -87,18 +87,18 @@ class PPOConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    learning_rate: float = Field(1e-3, gt=0)
-    final_learning_rate: float | None = Field(None, ge=0)
-    entropy: float = Field(0.01, ge=0)
-    final_entropy: float | None = Field(None, ge=0)
-    schedule_steps: int = Field(10_000_000, gt=0)
-    discount: float = Field(1.0, gt=0, le=1)
-    gae_lambda: float = Field(0.95, ge=0, le=1)
-    clip: float = Field(0.2, gt=0)
-    value_weight: float = Field(0.5, ge=0)
-    max_gradient_norm: float = Field(0.5, gt=0)
-    epochs: int = Field(1, gt=0)
-    minibatch: int = Field(4096, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    final_learning_rate: float | None = Field(default=None, ge=0)
+    entropy: float = Field(default=0.01, ge=0)
+    final_entropy: float | None = Field(default=None, ge=0)
+    schedule_steps: int = Field(default=10_000_000, gt=0)
+    discount: float = Field(default=1.0, gt=0, le=1)
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    clip: float = Field(default=0.2, gt=0)
+    value_weight: float = Field(default=0.5, ge=0)
+    max_gradient_norm: float = Field(default=0.5, gt=0)
+    epochs: int = Field(default=1, gt=0)
+    minibatch: int = Field(default=4096, gt=0)
     shuffle: bool = True
     mirror: bool = False
-    adam_epsilon: float = Field(1e-5, gt=0)
+    adam_epsilon: float = Field(default=1e-5, gt=0)

@@ -1,0 +1,114 @@
+"""Weights of players that another process trains or that are frozen, as rows ready for a lane."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from agents.checkpoint import CheckpointStore
+from agents.durable import SUFFIX, decode, encode
+from agents.networks import Network
+from matchmaking.records import Kind, Player
+
+CACHE_BYTES = 256 * 2**20
+
+
+class LiveWeights:
+    """The present weights of learners, one file a player, replaced every few seconds.
+
+    They are worth nothing after a crash, so they are written without waiting for the disk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def publish(self, player: str, weights: Tensor) -> None:
+        """Replace the weights [D] of a player."""
+        path = self._path(player)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            draft.write_bytes(encode({"weights": weights}, player))
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def stamp(self, player: str) -> int:
+        """Changes whenever the weights do; 0 where there are none yet."""
+        try:
+            return self._path(player).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def read(self, player: str) -> Tensor:
+        """The weights [D] that were last published."""
+        path = self._path(player)
+        return decode(path, path.read_bytes())[0]["weights"]
+
+    def _path(self, player: str) -> Path:
+        return self.folder / f"{player}{SUFFIX}"
+
+
+class OpponentWeights:
+    """Rows [D] by player id: frozen players from their checkpoints, learners of other processes from their files.
+
+    Args:
+        network: the shape that all players share.
+        checkpoints: frozen weights.
+        live: weights of learners elsewhere.
+        find: gives the record of a player.
+        initial: [D], what a learner elsewhere plays with until it first publishes.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        checkpoints: CheckpointStore,
+        live: LiveWeights,
+        find: Callable[[str], Player],
+        initial: Tensor,
+    ) -> None:
+        self._network, self._checkpoints, self._live, self._find = network, checkpoints, live, find
+        self._initial = initial
+        self._frozen: OrderedDict[str, Tensor] = OrderedDict()
+        self._learners: dict[str, tuple[int, Tensor]] = {}
+        self._capacity = max(1, CACHE_BYTES // (network.layout.width * initial.element_size()))
+
+    def __call__(self, player: str) -> Tensor:
+        """The weights [D] of a player.
+
+        Raises:
+            CheckpointError: its checkpoint is missing or damaged.
+        """
+        record = self._find(player)
+        if record.kind is Kind.LEARNER:
+            return self._learner(player)
+        if record.checkpoint is None:
+            raise ValueError(f"{record.name} is a {record.kind.value} player: it has no weights to fill a lane with")
+        return self._checkpoint(record.checkpoint)
+
+    def _learner(self, player: str) -> Tensor:
+        stamp = self._live.stamp(player)
+        if stamp == 0:
+            return self._initial
+        known = self._learners.get(player)
+        if known is None or known[0] != stamp:
+            known = (stamp, self._live.read(player))
+            self._learners[player] = known
+        return known[1]
+
+    def _checkpoint(self, sha: str) -> Tensor:
+        if sha not in self._frozen:
+            parameters, _ = self._checkpoints.load(sha)
+            row = torch.zeros(1, self._network.layout.width)
+            self._network.layout.pack({name: tensor.unsqueeze(0) for name, tensor in parameters.items()}, row)
+            self._frozen[sha] = row[0]
+            if len(self._frozen) > self._capacity:
+                self._frozen.popitem(last=False)
+        self._frozen.move_to_end(sha)
+        return self._frozen[sha]
