@@ -9,7 +9,7 @@ freeze their initial weights.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -61,19 +61,67 @@ class RoleSettings(BaseModel):
         return self
 
 
+_PSEUDOCODE = {
+    "main_agent": RoleSettings(min_steps=2_000_000_000, max_steps=4_000_000_000),
+    "main_exploiter": RoleSettings(
+        min_steps=2_000_000_000, max_steps=4_000_000_000, rate_set=RateSet.MAIN_AGENTS, reset_probability=1.0
+    ),
+    "league_exploiter": RoleSettings(min_steps=2_000_000_000, max_steps=4_000_000_000, reset_probability=0.25),
+    "team": RoleSettings(min_steps=2_000_000_000, max_steps=4_000_000_000),
+}
+_PAPER = {
+    "main_agent": RoleSettings(min_steps=2_000_000_000, max_steps=2_000_000_000),
+    "main_exploiter": RoleSettings(
+        min_steps=0, max_steps=4_000_000_000, rate_set=RateSet.MAIN_AGENTS, min_games=50.0, reset_probability=1.0
+    ),
+    "league_exploiter": RoleSettings(min_steps=0, max_steps=2_000_000_000, min_games=50.0, reset_probability=0.25),
+    "team": RoleSettings(min_steps=2_000_000_000, max_steps=2_000_000_000),
+}
+
+
+class RolesPreset(StrEnum):
+    """Published rules that the settings of the roles are completed from."""
+
+    PSEUDOCODE = "pseudocode"
+    PAPER = "paper"
+
+
 class RolesConfig(BaseModel):
-    """The rules of all roles; the defaults are the pseudocode's, at AlphaStar's scale."""
+    """The rules of all roles.
+
+    A role's table may be partial, and a role may be missing: the rest comes from the preset, role by role, so that
+    other thresholds for main exploiters do not take their rate set or their reset away.
+
+    Attributes:
+        preset: `pseudocode`, the supplementary pseudocode; or `paper`, the text: main agents freeze every 2e9 steps,
+            main exploiters time out at 4e9 and league exploiters at 2e9. The text names no least number of steps for
+            exploiters, so that a few lucky games could freeze one: there we ask for 50 decayed games against each.
+        main_agent: rule of main agents.
+        main_exploiter: rule of main exploiters.
+        league_exploiter: rule of league exploiters.
+        team: rule of teams, as that of main agents.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    main_agent: RoleSettings = RoleSettings(min_steps=2_000_000_000, max_steps=4_000_000_000)
-    main_exploiter: RoleSettings = RoleSettings(
-        min_steps=2_000_000_000, max_steps=4_000_000_000, rate_set=RateSet.MAIN_AGENTS, reset_probability=1.0
-    )
-    league_exploiter: RoleSettings = RoleSettings(
-        min_steps=2_000_000_000, max_steps=4_000_000_000, reset_probability=0.25
-    )
-    team: RoleSettings = RoleSettings(min_steps=2_000_000_000, max_steps=4_000_000_000)
+    preset: RolesPreset = RolesPreset.PSEUDOCODE
+    main_agent: RoleSettings = _PSEUDOCODE["main_agent"]
+    main_exploiter: RoleSettings = _PSEUDOCODE["main_exploiter"]
+    league_exploiter: RoleSettings = _PSEUDOCODE["league_exploiter"]
+    team: RoleSettings = _PSEUDOCODE["team"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completed(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        completed = dict(data)
+        base = _PAPER if data.get("preset") == RolesPreset.PAPER else _PSEUDOCODE
+        for role, published in base.items():
+            given = data.get(role, {})
+            if isinstance(given, dict):
+                completed[role] = published.model_dump() | given
+        return completed
 
     def of(self, role: Role) -> RoleSettings:
         """The rule of a role."""
@@ -92,26 +140,11 @@ class RolesConfig(BaseModel):
                 "max_steps": max(1, round(rule.max_steps * factor)),
             }
             scaled[role.value] = rule.model_copy(update=steps)
-        return RolesConfig(**scaled)
+        return RolesConfig(preset=self.preset, **scaled)
 
 
-PSEUDOCODE = RolesConfig()
-"""The supplementary pseudocode."""
-
-PAPER = RolesConfig(
-    main_agent=RoleSettings(min_steps=2_000_000_000, max_steps=2_000_000_000),
-    main_exploiter=RoleSettings(
-        min_steps=0, max_steps=4_000_000_000, rate_set=RateSet.MAIN_AGENTS, min_games=50.0, reset_probability=1.0
-    ),
-    league_exploiter=RoleSettings(min_steps=0, max_steps=2_000_000_000, min_games=50.0, reset_probability=0.25),
-    team=RoleSettings(min_steps=2_000_000_000, max_steps=2_000_000_000),
-)
-"""The text of the paper: main agents freeze every 2e9 steps; main exploiters time out at 4e9 and league exploiters at
-2e9. The text names no least number of steps for exploiters, so that a few lucky games could freeze one: 50 decayed
-games against each are asked for here (our addition)."""
-
-PRESETS = {"pseudocode": PSEUDOCODE, "paper": PAPER}
-"""Presets by name."""
+PSEUDOCODE = RolesConfig(preset=RolesPreset.PSEUDOCODE)
+PAPER = RolesConfig(preset=RolesPreset.PAPER)
 
 
 class FreezeDecision(NamedTuple):

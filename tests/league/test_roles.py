@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from league.roles import (
     PAPER,
-    PRESETS,
     PSEUDOCODE,
     FreezeDecision,
     FreezeReason,
@@ -99,7 +98,7 @@ def test_the_decision_changes_nothing() -> None:
     assert len(population) == 6
 
 
-@pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("config", [PSEUDOCODE, PAPER], ids=["pseudocode", "paper"])
 @pytest.mark.parametrize(
     ("role", "share"), [(Role.MAIN_AGENT, 0.0), (Role.MAIN_EXPLOITER, 1.0), (Role.LEAGUE_EXPLOITER, 0.25)]
 )
@@ -119,8 +118,25 @@ def test_steps_scale_and_the_rest_stays() -> None:
         PSEUDOCODE.scaled(0.0)
 
 
+def test_a_partial_table_keeps_the_rest_of_its_role() -> None:
+    steps = {"min_steps": 100, "max_steps": 200}
+    config = RolesConfig.model_validate({"main_exploiter": steps, "league_exploiter": {"min_steps": 7}})
+    published = PSEUDOCODE.main_exploiter
+    assert config.main_exploiter == published.model_copy(update=steps)
+    assert config.main_exploiter.reset_probability == 1.0
+    assert config.league_exploiter == PSEUDOCODE.league_exploiter.model_copy(update={"min_steps": 7})
+    assert config.main_agent == PSEUDOCODE.main_agent
+    assert RolesConfig() == PSEUDOCODE
+    paper = RolesConfig.model_validate({"preset": "paper", "main_exploiter": {"max_steps": 9}})
+    assert paper.main_exploiter == PAPER.main_exploiter.model_copy(update={"max_steps": 9})
+    assert paper.main_agent == PAPER.main_agent != PSEUDOCODE.main_agent
+    assert RolesConfig.model_validate(paper.model_dump(mode="json")) == paper
+
+
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValidationError, match="min_steps 5 is above max_steps 4"):
         RoleSettings(min_steps=5, max_steps=4)
     with pytest.raises(ValidationError, match="win_rates"):
         RolesConfig.model_validate({"main_agent": {"min_steps": 1, "max_steps": 2, "win_rates": 0.5}})
+    with pytest.raises(ValidationError, match="preset"):
+        RolesConfig.model_validate({"preset": "papers"})
