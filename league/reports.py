@@ -9,9 +9,10 @@ from league.export import Dataset
 from league.figures import BarChart, Figure, HeatMap, LineChart, Series
 from matchmaking.pfsp import Weighting, pfsp_weights
 from matchmaking.population import Population
-from matchmaking.records import Counters, Kind, MatchResult, Player, Rating
+from matchmaking.records import Counters, Kind, MatchResult, Player, Rating, Role
 from matchmaking.run_records import RatingPoint
-from matchmaking.store import Store
+from matchmaking.service import Matchmaker
+from matchmaking.standings import Board, Standing, standings
 
 MAP_SIZE = 40  # players in a heat map: more cannot be read
 CURVES = 12  # rating curves in a figure
@@ -23,49 +24,49 @@ MATCH_COLUMNS = ("id", "finished", "a", "b", "seed", "games", "wins", "draws", "
 Pairs = Mapping[tuple[int, int], Counters]
 
 
-def payoff(store: Store) -> Dataset:
+def payoff(matchmaker: Matchmaker) -> Dataset:
     """Decayed win rates from training: one row for each player and each opponent that it has met."""
-    players = store.players()
-    pairs = store.payoff_pairs()
+    players = matchmaker.players()
+    pairs = matchmaker.store.payoff_pairs()
     rows: list[dict[str, object]] = []
     for (first, second), counters in sorted(pairs.items()):
         rows.append(_payoff_row(players[first], players[second], counters))
         rows.append(_payoff_row(players[second], players[first], _mirrored(counters)))
-    figures = (payoff_map(store, pairs),)
-    return _dataset(store, "payoff", "Payoff", PAYOFF_COLUMNS, rows, figures)
+    figures = (payoff_map(matchmaker, pairs),)
+    return _dataset(matchmaker, "payoff", "Payoff", PAYOFF_COLUMNS, rows, figures)
 
 
-def ratings(store: Store) -> Dataset:
+def ratings(matchmaker: Matchmaker) -> Dataset:
     """TrueSkill and Elo after each result of the log: one row for each change of a player's rating."""
-    players = {player.id: player for player in store.players()}
-    rows = [_rating_row(point, players[point.player]) for point in store.ratings.history()]
-    return _dataset(store, "ratings", "Ratings over time", RATING_COLUMNS, rows, (rating_curves(store),))
+    players = {player.id: player for player in matchmaker.players()}
+    rows = [_rating_row(point, players[point.player]) for point in matchmaker.store.ratings.history()]
+    return _dataset(matchmaker, "ratings", "Ratings over time", RATING_COLUMNS, rows, (rating_curves(matchmaker),))
 
 
-def matches(store: Store) -> Dataset:
+def matches(matchmaker: Matchmaker) -> Dataset:
     """The log of rated matches, one row for each pairing, from a's view."""
-    names = {player.id: player.name for player in store.players()}
-    rows = [_match_row(result, names) for result in store.queue.matches()]
-    return _dataset(store, "matches", "Rated matches", MATCH_COLUMNS, rows)
+    names = {player.id: player.name for player in matchmaker.players()}
+    rows = [_match_row(result, names) for result in matchmaker.matches()]
+    return _dataset(matchmaker, "matches", "Rated matches", MATCH_COLUMNS, rows)
 
 
-def rated(store: Store) -> list[tuple[Player, Rating]]:
+def rated(matchmaker: Matchmaker) -> list[tuple[Player, Rating]]:
     """The players with a live rating, best first by mu - 3 sigma."""
-    state = store.ratings.state().ratings
-    found = [(player, state[player.id]) for player in store.players() if player.id in state]
+    state = matchmaker.ratings()
+    found = [(player, state[player.id]) for player in matchmaker.players() if player.id in state]
     return sorted(found, key=lambda pair: (3 * pair[1].sigma - pair[1].mu, pair[0].name))
 
 
-def payoff_map(store: Store, pairs: Pairs | None = None) -> HeatMap:
+def payoff_map(matchmaker: Matchmaker, pairs: Pairs | None = None) -> HeatMap:
     """Training win rates as a picture: learners, then the best rated frozen players, as far as they can be read."""
-    players = store.players()
+    players = matchmaker.players()
     index = {player.id: place for place, player in enumerate(players)}
     learners = [player for player in players if player.kind is Kind.LEARNER]
-    order = [player for player, _ in rated(store) if player.kind is Kind.FROZEN]
+    order = [player for player, _ in rated(matchmaker) if player.kind is Kind.FROZEN]
     seen = {player.id for player in order}
     order += [player for player in reversed(players) if player.kind is Kind.FROZEN and player.id not in seen]
     shown = [*learners, *order][:MAP_SIZE]
-    pairs = store.payoff_pairs() if pairs is None else pairs
+    pairs = matchmaker.store.payoff_pairs() if pairs is None else pairs
 
     def rate(row: Player, column: Player) -> float | None:
         first, second = index[row.id], index[column.id]
@@ -81,36 +82,72 @@ def payoff_map(store: Store, pairs: Pairs | None = None) -> HeatMap:
     return HeatMap(title, tuple(player.name for player in shown), values)
 
 
-def strength_curves(store: Store) -> LineChart:
-    """Elo of every frozen player over the samples that it was trained on, a line for each learner."""
-    state = store.ratings.state().ratings
-    players = store.players()
+def leaderboard(matchmaker: Matchmaker) -> Dataset:
+    """The published board: every player but the learners, whose weights change, best first."""
+    shown = board(matchmaker)
+    rows = [row.model_dump(mode="json") for row in shown.players]
+    figures = (score_map(matchmaker, shown), strength_curves(matchmaker, shown), rating_curves(matchmaker))
+    return _dataset(matchmaker, "players", "Leaderboard", tuple(Standing.model_fields), rows, figures)
+
+
+def board(matchmaker: Matchmaker) -> Board:
+    """The standings of all players that can be rated, from the whole log of rated matches."""
+    members = [player for player in matchmaker.players() if player.kind is not Kind.LEARNER]
+    return standings(matchmaker.matches(), members, matchmaker.ratings())
+
+
+def score_map(matchmaker: Matchmaker, shown: Board) -> HeatMap:
+    """Scores in rated matches as a picture, in the order of the board, as far as they can be read."""
+    rows = [row for row in shown.players if row.games][:MAP_SIZE]
+    place = {row.id: index for index, row in enumerate(rows)}
+    points = [[0.0] * len(rows) for _ in rows]
+    games = [[0] * len(rows) for _ in rows]
+    for result in matchmaker.matches():
+        a, b = place.get(result.a), place.get(result.b)
+        if a is None or b is None:
+            continue
+        score, count = result.count("w") + 0.5 * result.count("d"), len(result.outcomes)
+        points[a][b] += score
+        points[b][a] += count - score
+        games[a][b] += count
+        games[b][a] += count
+    values = tuple(
+        tuple(point / count if count else None for point, count in zip(*pair, strict=True))
+        for pair in zip(points, games, strict=True)
+    )
+    return HeatMap("Score in rated matches, row against column", tuple(row.name for row in rows), values)
+
+
+def strength_curves(matchmaker: Matchmaker, shown: Board | None = None) -> LineChart:
+    """Published rating of every frozen player over the samples that it was trained on, a line for each learner."""
+    rows = {row.id: row for row in (shown or board(matchmaker)).players if row.rating is not None}
+    members = matchmaker.players()
     series = []
-    for learner in [player for player in players if player.kind is Kind.LEARNER]:
-        line = sorted(
-            (player.steps, state[player.id].elo)
-            for player in players
-            if player.kind is Kind.FROZEN and player.parent == learner.id and player.id in state
-        )
-        if line:
-            series.append(Series(learner.name, tuple((float(steps), elo) for steps, elo in line)))
-    fixed = [player for player in players if player.kind in (Kind.SCRIPTED, Kind.BOT) and player.id in state]
-    series += [Series(player.name, ((0.0, state[player.id].elo),), level=True) for player in fixed]
-    return LineChart("Strength of the frozen players", "learner samples when frozen", "Elo", tuple(series))
+    for learner in [player for player in members if player.kind is Kind.LEARNER]:
+        copies = [player for player in members if player.parent == learner.id and player.id in rows]
+        copies.sort(key=lambda player: player.steps)
+        if copies:
+            points = tuple((float(player.steps), rows[player.id].rating or 0.0) for player in copies)
+            spread = tuple(_half_width(rows[player.id]) for player in copies)
+            series.append(Series(learner.name, points, spread))
+    fixed = [row for row in rows.values() if row.kind in (Kind.SCRIPTED, Kind.BOT)]
+    series += [Series(row.name, ((0.0, row.rating or 0.0),), level=True) for row in fixed]
+    title = "Strength of the frozen players over training"
+    return LineChart(title, "learner samples when frozen", "rating (Elo scale, 95 % interval)", tuple(series))
 
 
-def rating_curves(store: Store) -> LineChart:
+def rating_curves(matchmaker: Matchmaker) -> LineChart:
     """Live Elo over the log of rated matches, for the best rated players."""
-    best = [player for player, _ in rated(store)][:CURVES]
+    best = [player for player, _ in rated(matchmaker)][:CURVES]
     points: dict[str, list[tuple[float, float]]] = {player.id: [] for player in best}
-    for point in store.ratings.history():
+    for point in matchmaker.store.ratings.history():
         if point.player in points:
             points[point.player].append((float(point.position), point.elo))
     series = tuple(Series(player.name, tuple(points[player.id])) for player in best if points[player.id])
     return LineChart("Elo while the log of rated matches grows", "results in the log", "Elo", series)
 
 
-def pfsp_bars(store: Store, learner: Player, weighting: Weighting = Weighting.SQUARED) -> BarChart:
+def pfsp_bars(matchmaker: Matchmaker, learner: Player, weighting: Weighting = Weighting.SQUARED) -> BarChart:
     """The probabilities with which PFSP would choose a learner's opponents among all frozen players.
 
     Raises:
@@ -118,9 +155,9 @@ def pfsp_bars(store: Store, learner: Player, weighting: Weighting = Weighting.SQ
     """
     if learner.kind is not Kind.LEARNER:
         raise InputError(f"{learner.name} is no learner (it is {learner.kind}): PFSP chooses opponents for learners")
-    population = Population(store.players())
+    population = Population(matchmaker.players())
     population.host(learner.id)
-    population.load_row(learner.id, store.payoff_row(learner.id))
+    population.load_row(learner.id, matchmaker.payoff_row(learner.id))
     candidates = population.frozen
     rates = population.win_rates(learner.id, candidates)
     weights = pfsp_weights(rates, weighting)
@@ -135,16 +172,32 @@ def pfsp_bars(store: Store, learner: Player, weighting: Weighting = Weighting.SQ
     )
 
 
+def first_learner(matchmaker: Matchmaker, role: Role) -> Player:
+    """The learner of a role that was registered first.
+
+    Raises:
+        InputError: the league trains none.
+    """
+    for player in matchmaker.players():
+        if player.kind is Kind.LEARNER and player.role is role:
+            return player
+    raise InputError(f"this league trains no {role}: name one of its learners with --player")
+
+
+def _half_width(row: Standing) -> float:
+    return ((row.rating_high or 0.0) - (row.rating_low or 0.0)) / 2
+
+
 def _dataset(
-    store: Store,
+    matchmaker: Matchmaker,
     key: str,
     title: str,
     columns: tuple[str, ...],
     rows: Sequence[Mapping[str, object]],
     figures: tuple[Figure, ...] = (),
 ) -> Dataset:
-    name = store.info.name
-    return Dataset(f"{title} of {name}", key, name, store.info.arena, columns, rows, figures)
+    name = matchmaker.store.info.name
+    return Dataset(f"{title} of {name}", key, name, matchmaker.store.info.arena, columns, rows, figures)
 
 
 def _mirrored(counters: Counters) -> Counters:

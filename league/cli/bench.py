@@ -1,0 +1,29 @@
+"""`league bench`: the speed of this machine."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from league.bench import BENCHMARKS, run
+from league.cli.options import AS_JSON, console, print_json
+
+
+@click.command(epilog="Benchmarks: " + "; ".join(f"{name}: {bench.description}" for name, bench in BENCHMARKS.items()))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@AS_JSON
+def bench(names: tuple[str, ...], as_json: bool) -> None:
+    """Measure the speed of this machine: all benchmarks, or those that are named."""
+    results = {}
+    for name in names or tuple(BENCHMARKS):
+        figures = run(name)
+        results[name] = figures
+        if not as_json:
+            table = Table(name, "", title=None, box=None, pad_edge=False)
+            table.columns[1].justify = "right"
+            for figure, value in figures.items():
+                table.add_row(figure, f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
+            console().print(table)
+            click.echo()
+    if as_json:
+        print_json(results)

@@ -1,0 +1,79 @@
+"""`league export` and `league plot`: tables and figures of a run as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import click
+
+from league import reports
+from league.access import opened
+from league.cli.options import find_run, run_option
+from league.export import FORMATS, Dataset, Format, render, write
+from league.figures import Figure
+from league.plots import save
+from matchmaking.pfsp import Weighting
+from matchmaking.records import Role
+from matchmaking.service import Matchmaker
+
+TABLES: dict[str, Callable[[Matchmaker], Dataset]] = {
+    "leaderboard": reports.leaderboard,
+    "payoff": reports.payoff,
+    "ratings": reports.ratings,
+    "matches": reports.matches,
+}
+FIGURES = ("elo", "payoff", "pfsp")
+
+
+@click.command()
+@click.argument("table", type=click.Choice(list(TABLES)))
+@click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; - for stdout.")
+@run_option
+def export(table: str, form: str, output: Path | None, run: str | None, runs_dir: Path | None) -> None:
+    """Write TABLE of a run as csv (pandas), json (programs), md or html (one self-contained page).
+
+    Without -o it goes into the run folder's exports/.
+    """
+    folder = find_run(run, runs_dir)
+    with opened(folder) as matchmaker:
+        text = render(TABLES[table](matchmaker), cast(Format, form))
+    if output == Path("-"):
+        click.echo(text, nl=False)
+        return
+    path = folder.exports / f"{table}.{form}" if output is None else output
+    write(text, path)
+    click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("figure", type=click.Choice(FIGURES))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A name in .png or .html.")
+@click.option("--player", help="pfsp: whose opponents (default: the first main agent).")
+@click.option("--weighting", type=click.Choice([weighting.value for weighting in Weighting]), default="squared")
+@run_option
+def plot(
+    figure: str, output: Path | None, player: str | None, weighting: str, run: str | None, runs_dir: Path | None
+) -> None:
+    """Draw FIGURE of a run: elo over training, win rates in training, or the probabilities of PFSP.
+
+    Without -o it goes into the run folder's exports/ as HTML.
+    """
+    folder = find_run(run, runs_dir)
+    with opened(folder) as matchmaker:
+        drawn = _figure(matchmaker, figure, player, Weighting(weighting))
+    path = folder.exports / f"{figure}.html" if output is None else output
+    save(drawn, path)
+    click.echo(f"wrote {path}")
+
+
+def _figure(matchmaker: Matchmaker, figure: str, player: str | None, weighting: Weighting) -> Figure:
+    if figure == "elo":
+        return reports.strength_curves(matchmaker)
+    if figure == "payoff":
+        return reports.payoff_map(matchmaker)
+    if player is not None:
+        return reports.pfsp_bars(matchmaker, matchmaker.find(player), weighting)
+    return reports.pfsp_bars(matchmaker, reports.first_learner(matchmaker, Role.MAIN_AGENT), weighting)

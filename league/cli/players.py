@@ -1,0 +1,186 @@
+"""`league players`, `league payoff`, `league leaderboard`: who is there, who beats whom, who is best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from league import reports
+from league.access import opened
+from league.cli.group import LeagueGroup
+from league.cli.options import AS_JSON, console, find_run, print_json, run_option
+from league.export import document
+from league.figures import diverging
+from league.text import MISSING, amount, number, percent, skill
+from matchmaking.records import Player, Rating
+from matchmaking.service import Matchmaker
+from matchmaking.standings import Standing, Status
+
+CELL = 6  # columns of a cell of the payoff
+
+
+@click.group(cls=LeagueGroup, invoke_without_command=True)
+@AS_JSON
+@run_option
+@click.pass_context
+def players(ctx: click.Context, run: str | None, runs_dir: Path | None, as_json: bool) -> None:
+    """List the players of a run, or `show ID` one of them."""
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = (run, runs_dir)
+        return
+    with opened(find_run(run, runs_dir)) as matchmaker:
+        members, ratings = matchmaker.players(), matchmaker.ratings()
+        info = matchmaker.store.info
+    if as_json:
+        rows = [_facts(player, ratings.get(player.id), members) for player in members]
+        print_json({"run": info.name, "arena": info.arena, "players": rows})
+        return
+    table = Table("name", "kind", "role", "id", box=None, pad_edge=False)
+    for heading in ("steps", "TrueSkill", "Elo", "games"):
+        table.add_column(heading, justify="right")
+    for player in members:
+        rating = ratings.get(player.id)
+        table.add_row(
+            Text(player.name),
+            player.kind.value,
+            player.role.value if player.role else MISSING,
+            Text(player.id),
+            amount(player.steps) if player.checkpoint else MISSING,
+            skill(rating.mu, rating.sigma) if rating else MISSING,
+            number(rating.elo, 0) if rating else MISSING,
+            amount(rating.games) if rating else "0",
+        )
+    console().print(table)
+
+
+@players.command()
+@click.argument("player")
+@AS_JSON
+@run_option
+@click.pass_context
+def show(ctx: click.Context, player: str, run: str | None, runs_dir: Path | None, as_json: bool) -> None:
+    """Show PLAYER: an id, a name, or a role (its newest frozen player)."""
+    outer_run, outer_dir = ctx.obj or (None, None)
+    with opened(find_run(run or outer_run, runs_dir or outer_dir)) as matchmaker:
+        members = matchmaker.players()
+        found = matchmaker.find(player)
+        facts = _facts(found, matchmaker.ratings().get(found.id), members)
+        facts["payoff"] = _payoff_of(matchmaker, found, members)
+    if as_json:
+        print_json(facts)
+        return
+    rows = facts.pop("payoff")
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for key, value in facts.items():
+        table.add_row(key, Text(MISSING if value is None else str(value)))
+    out = console()
+    out.print(table)
+    if isinstance(rows, list) and rows:
+        met = Table("opponent in training", box=None, pad_edge=False)
+        met.add_column("win rate", justify="right")
+        met.add_column("games (decayed)", justify="right")
+        for row in rows:
+            met.add_row(Text(row["opponent"]), percent(row["win_rate"]), number(row["games"], 1))
+        out.print()
+        out.print(met)
+
+
+@click.command()
+@AS_JSON
+@run_option
+def payoff(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
+    """Show win rates in training, decayed: a row for each player, a column for each opponent."""
+    with opened(find_run(run, runs_dir)) as matchmaker:
+        if as_json:
+            print_json(document(reports.payoff(matchmaker)))
+            return
+        chart = reports.payoff_map(matchmaker)
+    out = console()
+    width = max((len(name) for name in chart.names), default=0)
+    columns = max(1, (out.width - width - 4) // CELL)
+    out.print(Text(chart.title, style="bold"))
+    head = Text(" " * (width + 4))
+    for place in range(min(columns, len(chart.names))):
+        head.append(f"{place + 1:>{CELL}}", style="dim")
+    out.print(head)
+    for place, (name, values) in enumerate(zip(chart.names, chart.values, strict=True), start=1):
+        line = Text(f"{place:>3} {name:<{width}}")
+        for value in values[:columns]:
+            red, green, blue = diverging(0.5 if value is None else value)
+            ink = "white" if value is not None and abs(value - 0.5) > 0.32 else "black"
+            style = "dim" if value is None else f"{ink} on rgb({red},{green},{blue})"
+            text = MISSING if value is None else f"{100 * value:.0f}"
+            line.append(f"{text:>{CELL - 1}} ", style=style)
+        out.print(line)
+    if columns < len(chart.names):
+        out.print(f"{len(chart.names) - columns} more columns: `league payoff --json` or `league export payoff`")
+
+
+@click.command()
+@AS_JSON
+@run_option
+def leaderboard(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
+    """Show the published ratings: a Bradley-Terry fit of all rated matches, with 95 % intervals."""
+    with opened(find_run(run, runs_dir)) as matchmaker:
+        if as_json:
+            print_json(document(reports.leaderboard(matchmaker)))
+            return
+        board, info = reports.board(matchmaker), matchmaker.store.info
+    out = console()
+    out.print(Text.assemble((f"Leaderboard of {info.name}", "bold"), f"  {info.arena}, {board.matches} rated matches"))
+    out.print(board_table(board.players, out.width))
+
+
+def board_table(rows: Sequence[Standing], width: int) -> Table:
+    """The board for a terminal: the columns of less weight are left out where it is narrow."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("rank", justify="right")
+    table.add_column("player", overflow="ellipsis", no_wrap=True, max_width=30)
+    if width >= 120:
+        table.add_column("role")
+    for heading in ("rating", "95 %", "TrueSkill", "Elo", "games", "score"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if width >= 120:
+        table.add_column("Nash", justify="right")
+        table.add_column("worst against", overflow="ellipsis", no_wrap=True, max_width=24)
+    table.add_column("" if width < 100 else "status")
+    for row in rows:
+        half = None if row.rating_low is None or row.rating is None else row.rating - row.rating_low
+        cells: list[str | Text] = [
+            MISSING if row.rank is None else str(row.rank),
+            Text(row.name, style="bold"),
+            *([row.role.value if row.role else row.kind.value] if width >= 120 else []),
+            number(row.rating, 0),
+            MISSING if half is None else f"±{half:.0f}",
+            skill(row.trueskill_mu, row.trueskill_sigma),
+            number(row.elo, 0),
+            amount(row.games),
+            MISSING if row.score is None else f"{row.score:.1f}%",
+        ]
+        if width >= 120:
+            cells += [number(row.nash_weight, 2), Text(row.worst_matchup or MISSING)]
+        cells.append(row.status.value if width >= 100 else "?" if row.status is Status.PROVISIONAL else "")
+        table.add_row(*cells)
+    return table
+
+
+def _facts(player: Player, rating: Rating | None, members: list[Player]) -> dict[str, object]:
+    names = {member.id: member.name for member in members}
+    facts = player.model_dump(mode="json")
+    facts["parent"] = None if player.parent is None else names.get(player.parent, player.parent)
+    for key in ("mu", "sigma", "elo", "games", "wins", "draws", "losses"):
+        facts[key] = None if rating is None else getattr(rating, key)
+    return facts
+
+
+def _payoff_of(matchmaker: Matchmaker, player: Player, members: list[Player]) -> list[dict[str, object]]:
+    names = {member.id: member.name for member in members}
+    row = matchmaker.payoff_row(player.id)
+    return [
+        {"opponent": names[opponent], "win_rate": counters.win_rate, "games": counters.games}
+        for opponent, counters in row.items()
+    ]
