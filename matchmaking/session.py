@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from redis import exceptions
 
-from matchmaking.errors import RedisUnreachableError, StoreWriteError
-from matchmaking.server import connect, unreachable
+from matchmaking.errors import StoreWriteError
+from matchmaking.server import connect, masked, unreachable
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ def _refused(url: str, error: exceptions.ResponseError) -> Exception:
     """A refusal that is the server's condition, told to a person; anything else is a fault of ours and stays itself."""
     text = str(error)
     if any(word in text for word in ("MISCONF", "OOM", "READONLY", "NOSPACE")):
-        return StoreWriteError(f"Redis at {url} refuses to write: {text}; check its disk, memory and log")
-    if "NOAUTH" in text or "NOPERM" in text:
-        return RedisUnreachableError(f"Redis at {url} asks for a password: write redis://:PASSWORD@HOST:PORT")
+        return StoreWriteError(f"Redis at {masked(url)} refuses to write: {text}; check its disk, memory and log")
+    if "NOAUTH" in text:
+        return unreachable(url, error)
     return error
