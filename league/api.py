@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from league.access import opened, running
+from league.clock import training_time
 from league.config import LeagueConfig, parse_duration
 from league.errors import ConfigError, InputError, LeagueError, RunError
 from league.runs import RunFolder, create, find, fresh_name, mark_newest, runs_root
@@ -233,6 +234,8 @@ def stop(run: str | None = None, *, runs_dir: Path | None = None, patience: floa
 def status(run: str | None = None, *, runs_dir: Path | None = None) -> Snapshot:
     """How a run stands."""
     folder = find(runs_root(runs_dir), run)
+    config = folder.config()
     state = "running" if running(folder) else "stopped"
-    with opened(folder) as matchmaker:
-        return SnapshotReader(matchmaker).read(state=state)
+    with opened(folder, config) as matchmaker:
+        elapsed, left = training_time(matchmaker.store, config.run.duration)
+        return SnapshotReader(matchmaker).read(state=state, elapsed=elapsed, time_left=left)

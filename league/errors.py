@@ -41,8 +41,10 @@ INTERRUPTED = 130
 
 def nearest(given: str, valid: Iterable[str]) -> str | None:
     """The name among `valid` that `given` was most likely meant to be, or None where none is close."""
-    matches = difflib.get_close_matches(given.lower(), list(valid), n=1, cutoff=0.55)
-    return matches[0] if matches else None
+    names = list(valid)
+    begun = [name for name in names if given and name.startswith(given.lower())]
+    close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.55)
+    return begun[0] if len(begun) == 1 else close[0] if close else None
 
 
 def suggestion(given: str, valid: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from league import api
 from league.access import opened, running
 from league.cli.options import AS_JSON, RUNS_DIR, console, find_run, print_json, run_argument
+from league.clock import training_time
 from league.runs import list_runs, runs_root
 from league.snapshot import SnapshotReader
 from league.text import duration as duration_text
@@ -117,14 +118,16 @@ def status(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
 def watch(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Show how RUN (default: the newest) stands until it ends; with --json one line a second."""
     folder = find_run(run, runs_dir)
-    with opened(folder) as matchmaker:
+    config = folder.config()
+    with opened(folder, config) as matchmaker:
         reader = SnapshotReader(matchmaker)
         reporter = None if as_json else make_reporter(console())
         try:
             alive = True
             while alive:
                 alive = running(folder)
-                snapshot = reader.read(state="running" if alive else "stopped")
+                elapsed, left = training_time(matchmaker.store, config.run.duration)
+                snapshot = reader.read(state="running" if alive else "stopped", elapsed=elapsed, time_left=left)
                 if reporter is None:
                     click.echo(snapshot.model_dump_json())
                 else:

@@ -27,7 +27,8 @@ def doctor(ctx: click.Context, run: str | None, runs_dir: Path | None, as_json: 
     if as_json:
         print_json({"findings": [finding.model_dump(mode="json") for finding in findings]})
     else:
-        table = Table(show_header=False, box=None, pad_edge=False)
+        table = Table("grade", "what", box=None, pad_edge=False, show_header=False)
+        table.add_column("detail", overflow="fold")
         for finding in findings:
             table.add_row(Text(finding.grade.value, style=STYLES[finding.grade]), finding.what, Text(finding.detail))
         console().print(table)

@@ -105,5 +105,5 @@ class LeagueGroup(click.Group):
             raise
         except for_people() as error:
             message, code = told(error)
-            click.echo(f"error: {message}", err=True)
+            click.echo(f"Error: {message}", err=True)
             ctx.exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from rich.console import Console
 from league.runs import RunFolder, find, runs_root
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+PIPE_WIDTH = 160
 
 RUNS_DIR = click.option(
     "--runs-dir",
@@ -43,5 +46,6 @@ def print_json(value: object) -> None:
 
 
 def console() -> Console:
-    """Where tables and the live view go."""
-    return Console(highlight=False)
+    """Where tables and the live view go; into a pipe or a file tables are not cut to a terminal's width."""
+    out = Console(highlight=False)
+    return out if out.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=PIPE_WIDTH)
