@@ -116,7 +116,8 @@ class EnvPool:
         watched, lifeline = os.pipe()
         descriptors = (theirs.fileno(), memory, watched)
         process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(env_worker.__file__)), *map(str, descriptors)],
+            # The arena's own environment has warned already: each worker would repeat it for each of its own.
+            [sys.executable, "-P", "-W", "ignore", str(Path(env_worker.__file__)), *map(str, descriptors)],
             stdin=subprocess.DEVNULL,
             pass_fds=descriptors,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYGAME_HIDE_SUPPORT_PROMPT": "1"},

@@ -29,7 +29,8 @@ __all__ = ["ArenaFault", "PettingZooArena", "aec_env", "from_pettingzoo", "paral
 
 PREFIX = "pettingzoo:"
 MAX_STEPS = 10_000  # where an environment does not say how long an episode can be
-KNOWN_MAX_STEPS = {"connect_four_v3": 42, "tictactoe_v3": 9}
+BOARDS = {"connect_four_v3": 42, "tictactoe_v3": 9}
+"""Games that end by a full board at the latest, and no time limit can end."""
 
 
 class PettingZooArena(Arena):
@@ -255,6 +256,7 @@ def _describe(
         raise ValueError(f"{name}: {error}") from error
     agents = tuple(str(agent) for agent in codec.agents)
     label = str(env.metadata.get("name", name))
+    limit = max_steps or _longest(env, label, len(agents) if recipe.kind == "aec" else 1)
     return ArenaSpec(
         name=name,
         agents=agents,
@@ -262,9 +264,9 @@ def _describe(
         observation_shape=codec.shape,
         num_actions=codec.num_actions,
         turns=Turns.SEQUENTIAL if recipe.kind == "aec" else Turns.SIMULTANEOUS,
-        max_steps=max_steps or _longest(env, label, len(agents) if recipe.kind == "aec" else 1),
+        max_steps=limit,
         reset_uniforms=1,
-        truncates=True,
+        truncates=limit < BOARDS.get(label, limit + 1),
         pure=False,
         description=f"PettingZoo's {label}",
     )
@@ -275,4 +277,4 @@ def _longest(env: Any, label: str, steps_a_cycle: int) -> int:
     cycles = getattr(env.unwrapped, "max_cycles", None)
     if isinstance(cycles, int) and cycles > 0:
         return cycles * steps_a_cycle
-    return KNOWN_MAX_STEPS.get(label, MAX_STEPS)
+    return BOARDS.get(label, MAX_STEPS)

@@ -126,6 +126,7 @@ class ArenaAECEnv(AECEnv):  # type: ignore[misc]  # PettingZoo ships no types
         self.metadata = self._game.metadata
         self.render_mode = render_mode
         self.possible_agents = list(self._game.agents)
+        self.agents: list[str] = []  # nobody, before reset and after the end
 
     def observation_space(self, agent: str) -> Any:
         return self._game.observation_spaces[agent]
@@ -147,6 +148,8 @@ class ArenaAECEnv(AECEnv):  # type: ignore[misc]  # PettingZoo ships no types
         return self._game.observe(agent)
 
     def step(self, action: Any) -> None:
+        if not self.agents:
+            raise RuntimeError(f"{self._game.spec.name}: no episode is under way; call reset()")
         agent = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
@@ -175,6 +178,7 @@ class ArenaParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships n
         self.metadata = self._game.metadata
         self.render_mode = render_mode
         self.possible_agents = list(self._game.agents)
+        self.agents: list[str] = []  # nobody, before reset and after the end
 
     def observation_space(self, agent: str) -> Any:
         return self._game.observation_spaces[agent]
@@ -193,7 +197,7 @@ class ArenaParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships n
         self, actions: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         if not self.agents:
-            raise RuntimeError(f"{self._game.spec.name}: the episode is over; call reset()")
+            raise RuntimeError(f"{self._game.spec.name}: no episode is under way; call reset()")
         seen = self._observations()
         for agent in self.agents:
             self._game.check(agent, int(actions[agent]), seen[agent]["action_mask"])
