@@ -79,9 +79,9 @@ def parse_place(kind: str, arguments: Sequence[str] | None = None) -> Place:
     return Place(RunFolder(given.run), given.index, given.core, given.parent)
 
 
-def redis_url(run: RunFolder, config: LeagueConfig) -> str:
+def redis_url(run: RunFolder, configured: str | None) -> str:
     """Where the run's Redis answers: the one that was configured, else the one embedded in the run's folder."""
-    return config.redis or EmbeddedServer(run.redis).url
+    return configured or EmbeddedServer(run.redis).url
 
 
 class Process:
@@ -203,7 +203,7 @@ def run_process(
     )
     try:
         config = place.run.config()
-        store = Store.open(redis_url(place.run, config), place.run.name, patience=PATIENCE)
+        store = Store.open(redis_url(place.run, config.redis), place.run.name, patience=PATIENCE)
         process = Process(kind, place, config, store)
         process.catch_signals()
         log.info("%s of run %s, process %d", process.name, place.run.name, os.getpid())

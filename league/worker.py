@@ -49,10 +49,24 @@ class Worker:
         launcher: how to start it.
         patience: when to step in.
         say: told in one line what happens.
+        complete: whether an end without a fault (exit code 0) is no death: its work is done.
+
+    Attributes:
+        spec: what to start.
+        fault: how it ended while it was being stopped, where that was not as it should be.
     """
 
-    def __init__(self, spec: ProcessSpec, launcher: Launcher, patience: Patience, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: ProcessSpec,
+        launcher: Launcher,
+        patience: Patience,
+        say: Callable[[str], None],
+        complete: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.spec = spec
+        self.fault: str | None = None
+        self._complete = complete
         self._launcher = launcher
         self._patience = patience
         self._say = say
@@ -109,16 +123,22 @@ class Worker:
                 self.start(now)
             return
         code = self._handle.poll()
-        if code is not None:
+        if code == 0 and self._complete():
+            self._handle = None
+        elif code is not None:
             self._died(_cause(code), code, now)
         elif now - self._heard > self._patience.silence:
             self._handle.kill()
             self._died(f"gave no sign of life for {self._patience.silence:.0f} s and was killed", None, now)
 
     def poll(self) -> bool:
-        """Whether it still runs; unlike `check` it does nothing about it."""
-        if self._handle is not None and self._handle.poll() is not None:
+        """Whether it still runs; unlike `check` it only takes note of a `fault`."""
+        if self._handle is not None and (code := self._handle.poll()) is not None:
             self._handle = None
+            if code != 0:
+                self.fault = (
+                    f"{self.name} {_cause(code)} when it was stopped; the end of {self.spec.log}:\n{self.tail()}"
+                )
         return self._handle is not None
 
     def terminate(self) -> None:

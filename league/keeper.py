@@ -1,0 +1,106 @@
+"""The run's Redis as its supervisor sees it: brought up, brought back when it dies, shut down in the end."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from league.config import LeagueConfig
+from league.process import redis_url
+from league.runs import RunFolder
+from matchmaking.errors import MatchmakingError, RedisUnreachableError, ServerStartError
+from matchmaking.server import EmbeddedServer
+from matchmaking.store import Store
+
+T = TypeVar("T")
+
+STORE_PATIENCE = 0.5  # seconds: the supervisor notices soon, the other processes wait for it
+SILENCE = 60.0  # seconds for which a Redis that is not ours may be out of reach
+DEATHS, WITHIN = 5, 60.0  # so many deaths of our own in so many seconds are too many
+
+
+class RedisKeeper:
+    """Keeps a Redis for the run.
+
+    Args:
+        run: the run's folder.
+        config: its configuration.
+        url: a Redis that somebody else runs; None for one of our own in the run's folder.
+        say: told in one line what happens.
+    """
+
+    def __init__(self, run: RunFolder, config: LeagueConfig, url: str | None, say: Callable[[str], None]) -> None:
+        self._run = run
+        self._config = config
+        self._server = EmbeddedServer(run.redis) if url is None else None
+        self._url = url
+        self._say = say
+        self._store: Store | None = None
+        self._deaths: deque[float] = deque(maxlen=DEATHS)
+        self._silent_since: float | None = None
+
+    def open(self) -> Store:
+        """The run in Redis, created where it is new.
+
+        Raises:
+            RedisUnreachableError: it does not answer, or cannot be started.
+            SchemaMismatchError: it holds a run of this name that does not fit.
+        """
+        if self._server is not None:
+            self._server.start()
+        url = redis_url(self._run, self._url)
+        config = self._config
+        self._store = Store.create(url, self._run.name, config.arena, config.matchmaking.decay, patience=STORE_PATIENCE)
+        return self._store
+
+    def answered(self) -> None:
+        """It answers: whatever was before is over."""
+        if self._silent_since is not None:
+            self._say("Redis answers again")
+            self._silent_since = None
+
+    def revive(self, error: RedisUnreachableError) -> None:
+        """Bring it back after it did not answer; one that is not ours is waited for.
+
+        Raises:
+            RedisUnreachableError: it cannot be brought back, or has been away for too long.
+        """
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+            self._say("Redis does not answer" + ("; starting it again" if self._server is not None else ""))
+        if self._server is None:
+            if now - self._silent_since > SILENCE:
+                raise error
+            return
+        self._deaths.append(now)
+        if len(self._deaths) == DEATHS and now - self._deaths[0] < WITHIN:
+            raise ServerStartError(f"Redis died {DEATHS} times within {WITHIN:.0f} s; its log is {self._server.log}")
+        self._server.start()
+
+    def patiently(self, action: Callable[[], T]) -> T:
+        """Do something with the store that may be repeated, and repeat it where Redis has to be brought back first.
+
+        Raises:
+            RedisUnreachableError: it cannot be brought back.
+        """
+        while True:
+            try:
+                result = action()
+            except RedisUnreachableError as error:
+                self.revive(error)
+            else:
+                self.answered()
+                return result
+
+    def close(self) -> None:
+        """Close the connection and stop the server, if it is ours."""
+        if self._store is not None:
+            self._store.close()
+        if self._server is not None:
+            try:
+                self._server.stop()
+            except MatchmakingError as error:  # the run has ended already: nothing is lost, but somebody should know
+                self._say(str(error))

@@ -1,0 +1,53 @@
+"""The rater process: folds the log of rated matches into live ratings, their history with them.
+
+Ratings and position are committed together, so it can be killed at any moment and rates nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+
+from league.lock import RunBusyError, run_lock
+from league.process import Process, run_process
+from matchmaking.fold import RatingFold
+from matchmaking.server import EmbeddedServer
+
+IDLE = 0.25  # seconds between two looks at the log
+
+log = logging.getLogger("league")
+
+
+def work(process: Process) -> None:
+    """Rate until the process is to stop, then everything that is left.
+
+    The rater outlives its supervisor by a moment: where that one was killed, it stops the embedded Redis, which nobody
+    else would.
+    """
+    fold = RatingFold(process.store)
+    rated = 0
+    while not (process.stopping or process.finishing):
+        taken = fold.step()
+        rated += taken
+        process.beat(f"{rated} results rated")
+        if not taken:
+            process.sleep(IDLE, f"{rated} results rated")
+    while fold.step():
+        process.beat("rating the rest")
+    if process.orphaned and process.config.redis is None:
+        _stop_redis(process)
+
+
+def _stop_redis(process: Process) -> None:
+    """Stop the embedded server, unless a new supervisor has begun to use it."""
+    try:
+        with run_lock(process.run):
+            EmbeddedServer(process.run.redis).stop()
+            log.info("the supervisor is gone: stopped Redis")
+    except RunBusyError:
+        log.info("another supervisor has taken over")
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("rater", work, death_signal=signal.SIGTERM))
