@@ -10,15 +10,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from league.access import opened, running
 from league.clock import training_time
 from league.config import LeagueConfig, parse_duration
 from league.errors import ConfigError, InputError, LeagueError, RunError
 from league.runs import RunFolder, create, find, fresh_name, mark_newest, runs_root
-from league.settings import Layer, nest, players_layer, resolve, set_layer
+from league.settings import Layer, nest, players_layer, resolve, save, set_layer
 from league.snapshot import Snapshot, SnapshotReader
+from league.text import duration as duration_text
 from league.watch import Reporter
 
 STOP_PATIENCE = 120.0  # seconds for a run to save everything and end
@@ -189,22 +189,44 @@ def resume(
         raise ConfigError(
             f"{folder.config_file}: learners.device = 'cuda', but torch finds no CUDA GPU on this machine"
         )
-    if duration is not None or steps is not None:
-        limits: dict[str, Any] = {}
-        if duration is not None:
-            limits["duration"] = parse_duration(duration)
-        if steps is not None:
-            limits["steps"] = steps
-        config = config.model_copy(update={"run": config.run.model_copy(update=limits)})
+    if steps is not None:
+        config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
+        save(config, folder.config_file)
+    more = None if duration is None else seconds(duration)
+    if more is None:
+        _check_time_left(folder, config)
     mark_newest(folder)
-    return _supervise(folder, config, reporter)
+    return _supervise(folder, config, reporter, more)
 
 
-def _supervise(run: RunFolder, config: LeagueConfig, reporter: Reporter | None) -> Finished:
+def _check_time_left(run: RunFolder, config: LeagueConfig) -> None:
+    with opened(run, config) as matchmaker:
+        elapsed, left = training_time(matchmaker.store, config.run.duration)
+    if left == 0.0:
+        again = f"`league resume {run.name} --for 10m` goes on with it"
+        raise RunError(f"run {run.name!r} has trained for its {duration_text(elapsed)}; {again}")
+
+
+def seconds(duration: float | str) -> float:
+    """A duration in seconds.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        value = parse_duration(duration)
+    except ValueError as error:
+        raise InputError(f"{duration!r} is no duration: {error}") from error
+    if value <= 0:
+        raise InputError(f"{duration!r} is no duration: it has to be longer than nothing")
+    return value
+
+
+def _supervise(run: RunFolder, config: LeagueConfig, reporter: Reporter | None, more: float | None = None) -> Finished:
     from league.supervisor import Supervisor
     from league.watch import Silent
 
-    return Finished(run, Supervisor(run, config, config.redis, reporter or Silent()).run())
+    return Finished(run, Supervisor(run, config, config.redis, reporter or Silent(), more=more).run())
 
 
 def stop(run: str | None = None, *, runs_dir: Path | None = None, patience: float = STOP_PATIENCE) -> RunFolder:

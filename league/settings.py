@@ -171,8 +171,13 @@ def load(path: Path) -> LeagueConfig:
 
 
 def save(config: LeagueConfig, path: Path) -> None:
-    """Write the whole resolved configuration as TOML."""
-    path.write_text(dumps(config.model_dump(mode="json")), encoding="utf-8")
+    """Write the whole resolved configuration as TOML: all of it, or nothing where the disk refuses."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(dumps(config.model_dump(mode="json")), encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
