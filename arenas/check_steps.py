@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from arenas.core import Arena, Observation, State, Step, Turns
-from arenas.findings import Report, agree, first
+from arenas.findings import BrokenArenaError, Report, agree, first
 from arenas.random import uniforms
 
 COIN_STREAM = 1_000_000  # away from the streams of `arenas.match`
@@ -35,12 +35,9 @@ def check_observation(arena: Arena, seen: Observation, turn: Tensor, batch: int,
     report.expect_tensor("observation", seen.observation, (batch, *many, *spec.observation_shape), torch.float32, where)
     report.expect_tensor("action_mask", seen.action_mask, (batch, *many, spec.num_actions), torch.bool, where)
     seats = spec.num_agents if spec.turns is Turns.SEQUENTIAL else 1
-    report.expect(
-        ((turn >= 0) & (turn < seats)).all(),
-        where,
-        f"turn is between {int(turn.min())} and {int(turn.max())}",
-        f"turn is in [0, {seats})",
-    )
+    if not ((turn >= 0) & (turn < seats)).all():
+        report.add(where, f"turn is between {int(turn.min())} and {int(turn.max())}", f"turn is in [0, {seats})")
+        raise BrokenArenaError
     finite = torch.isfinite(seen.observation)
     report.expect(finite.all(), where, "an observation has NaN or infinity", "all observations are finite")
 
@@ -57,9 +54,9 @@ class StepInspector:
         check_observation(self._arena, seen, turn, len(self._seeds), where, self._report)
         some = seen.action_mask.flatten(1).any(dim=1) | ~live
         if not some.all():
-            self._report.add(
-                f"{where}, episode {first(~some)}", "no action is legal", "a legal action in every episode that is live"
-            )
+            right = "a legal action in every episode that is live"
+            self._report.add(f"{where}, episode {first(~some)}", "no action is legal", right)
+            raise BrokenArenaError
         half = self._arena.observe(state, dtype=torch.bfloat16).observation.dtype
         self._report.expect(
             half == torch.bfloat16,
