@@ -106,16 +106,23 @@ class Network:
                 f"network.trunk: 'conv' needs observations of shape [planes, rows, columns], this arena's are "
                 f"{list(self.observation_shape)}; use 'mlp'"
             )
-        if not self.config.channels or self.config.kernel % 2 == 0:
-            raise ValueError(
-                "network.trunk: 'conv' needs network.channels (one number a layer) and an odd network.kernel"
-            )
+        if not self.config.channels:
+            raise ValueError("network.trunk: 'conv' needs network.channels, one number a layer")
+        if self.config.padding and self.config.kernel % 2 == 0:
+            raise ValueError("network.kernel: an even kernel cannot keep the board's size; set network.padding = false")
         planes, rows, columns = self.observation_shape
         kernel = self.config.kernel
         for index, channels in enumerate(self.config.channels):
             self.layout.add(f"conv{index}.weight", (channels, planes, kernel, kernel), gain)
             self.layout.add(f"conv{index}.bias", (channels,), 0.0)
             planes = channels
+            if not self.config.padding:
+                rows, columns = rows - kernel + 1, columns - kernel + 1
+        if min(rows, columns) < 1:
+            raise ValueError(
+                f"network.kernel: {len(self.config.channels)} layers of {kernel} x {kernel} without padding leave nothing "
+                f"of a board of {self.observation_shape[1]} x {self.observation_shape[2]}"
+            )
         return planes * rows * columns
 
     def initial(self, generator: torch.Generator, stack: int = 1) -> Tensor:
@@ -168,12 +175,12 @@ class Network:
         stack, batch, planes, rows, columns = observation.shape
         images = observation.transpose(0, 1).reshape(batch, stack * planes, rows, columns)
         images = images.contiguous(memory_format=torch.channels_last)
+        padding = self.config.kernel // 2 if self.config.padding else 0
         for index in range(len(self.config.channels)):
             weight = parameters[f"conv{index}.weight"].flatten(0, 1)
             bias = parameters[f"conv{index}.bias"].flatten()
-            images = functional.relu(
-                functional.conv2d(images, weight, bias, padding=self.config.kernel // 2, groups=stack)
-            )
+            images = functional.relu(functional.conv2d(images, weight, bias, padding=padding, groups=stack))
+        rows, columns = images.shape[2:]
         pixels = images.permute(0, 2, 3, 1).reshape(batch, rows * columns, stack, -1)
         return pixels.permute(2, 0, 1, 3).reshape(stack, batch, -1)
 

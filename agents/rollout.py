@@ -20,7 +20,7 @@ from torch import Tensor
 from agents.networks import Network
 from agents.settings import RolloutConfig
 from agents.stack import PolicyStack
-from arenas.core import Arena, Observation, State, Turns
+from arenas.core import Arena, Observation, State, Turns, select
 
 OUTCOMES = 3  # win, draw, loss of the learner
 CODES = 1 + 2 * OUTCOMES  # 0: no countable episode ended; 1 + seat * 3 + outcome
@@ -125,6 +125,8 @@ class Rollout:
             raise ValueError(
                 f"rollout.environments: {config.environments} is not a multiple of rollout.lanes ({config.lanes})"
             )
+        if config.opened_environments and not (arena.spec.pure and arena.spec.turns is Turns.SEQUENTIAL):
+            raise ValueError("rollout.opened_environments: random openings need a native arena with turns; set it to 0")
         self.arena, self.network, self.config = arena, network, config
         self.learners, self.dtype, self.device, self.generator = learners, dtype, device, generator
         self.batch = learners * config.environments
@@ -163,12 +165,29 @@ class Rollout:
         self.seat = index % 2
         noisy = round(config.noisy_environments * config.lane_size)
         self.exploration = torch.where(index % config.lane_size < noisy, config.noise, 0.0)
-        self.countable = self.exploration == 0
+        # From the other end of the lane, so that few environments have both.
+        opened = round(config.opened_environments * config.lane_size)
+        self.opened = index % config.lane_size >= config.lane_size - opened
+        self.countable = (self.exploration == 0) & ~self.opened
         self.fresh = self.countable.clone()
         self.returns = torch.zeros(self.batch, device=self.device)
+        self.openings = self._random_openings() if opened else None
         self.observed = self._observe(self.state)
         self.memory = self.network.initial_memory(self.learners, config.environments, self.dtype, self.device)
         self.lane_memory = self.network.initial_memory(len(self.lanes.flat), config.lane_size, self.dtype, self.device)
+
+    def _random_openings(self) -> State:
+        """A position for each environment, 1 to `opening_plies` random plies from its start; the start where that ends it."""
+        spec, most = self.arena.spec, self.config.opening_plies
+        start = state = self.arena.reset(self._uniforms(spec.reset_uniforms))
+        plies = (self._uniforms(1)[:, 0] * most).long() + 1
+        ended = torch.zeros_like(self.opened)
+        for ply in range(most):
+            mask = self._observe(state).action_mask
+            action, _ = sample(torch.zeros(mask.shape, device=self.device), mask, self._uniforms(spec.num_actions))
+            after = self.arena.step(state, action, self._uniforms(spec.step_uniforms), (plies > ply) & ~ended)
+            state, ended = after.state, ended | after.terminated | after.truncated
+        return select(ended, start, state)
 
     def _uniforms(self, width: int) -> Tensor:
         return torch.rand(self.batch, width, generator=self.generator, device=self.device)
@@ -188,6 +207,8 @@ class Rollout:
     @torch.inference_mode()
     def collect(self, learners: PolicyStack) -> Experience:
         """Play T macro-steps with the learners' present weights."""
+        if self.openings is not None:
+            self.openings = self._random_openings()
         for step in range(self.config.horizon):
             if self.arena.spec.turns is Turns.SEQUENTIAL:
                 self._sequential_step(learners, step)
@@ -271,24 +292,26 @@ class Rollout:
             self.state, self.seat, self.fresh, self.returns, self.observed.action_mask,
             logits.view(self.batch, -1), self._uniforms(spec.num_actions),
             self._uniforms(spec.reset_uniforms), self._uniforms(spec.step_uniforms),
-            exploration, None if exploration is None else self._uniforms(1)[:, 0], live, self.countable,
+            exploration, None if exploration is None else self._uniforms(1)[:, 0], live, self.countable, self.openings,
         )  # fmt: skip
         return result
 
     def _ply_program(
         self, state: State, seat: Tensor, fresh: Tensor, returns: Tensor, mask: Tensor, logits: Tensor,
         action_uniforms: Tensor, reset_uniforms: Tensor, step_uniforms: Tensor,
-        exploration: Tensor | None, coin: Tensor | None, live: Tensor, countable: Tensor,
+        exploration: Tensor | None, coin: Tensor | None, live: Tensor, countable: Tensor, openings: State | None,
     ) -> tuple[_Half, Tensor, Tensor]:  # fmt: skip
         if exploration is not None and coin is not None:
             logits = torch.where((coin < exploration)[:, None], 0.0, logits)
         action, log_probability = sample(logits, mask, action_uniforms)
-        half = self._advance(state, action, seat, fresh, returns, reset_uniforms, step_uniforms, live, countable)
+        half = self._advance(
+            state, action, seat, fresh, returns, reset_uniforms, step_uniforms, live, countable, openings
+        )
         return half, action, log_probability
 
     def _advance(
         self, state: State, actions: Tensor, seat: Tensor, fresh: Tensor, returns: Tensor,
-        reset_uniforms: Tensor, step_uniforms: Tensor, live: Tensor | None, countable: Tensor,
+        reset_uniforms: Tensor, step_uniforms: Tensor, live: Tensor | None, countable: Tensor, openings: State | None,
     ) -> _Half:  # fmt: skip
         """Step, count what ended from the learner's side, and start anew with the seats swapped."""
         after = self.arena.step(state, actions, step_uniforms, live)
@@ -299,6 +322,8 @@ class Rollout:
         code = torch.where(ended & fresh, 1 + seat * OUTCOMES + outcome, 0)
         final = self._final_view(after.state, seat) if self.arena.spec.truncates else reward
         state = self.arena.renew(after.state, ended, reset_uniforms)
+        if openings is not None:
+            state = select(ended & self.opened, openings, state)
         return _Half(
             state=state,
             seat=torch.where(ended, 1 - seat, seat),
@@ -354,7 +379,7 @@ class Rollout:
         answer, _ = sample(torch.where((coin < exploration)[:, None], 0.0, reply), seen_mask, reply_uniforms)
         first = torch.where(seat == 0, action, answer)
         joint = torch.stack((first, action + answer - first), dim=1)
-        half = self._advance(state, joint, seat, fresh, returns, reset_uniforms, step_uniforms, None, countable)
+        half = self._advance(state, joint, seat, fresh, returns, reset_uniforms, step_uniforms, None, countable, None)
         return half, action, log_probability
 
     def _sides(self, observed: Observation) -> tuple[Observation, Observation]:

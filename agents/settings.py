@@ -23,7 +23,8 @@ class NetworkConfig(BaseModel):
     Attributes:
         trunk: `mlp` flattens the observation; `conv` reads it as [planes, rows, columns].
         channels: output channels of each convolution.
-        kernel: side of every convolution's kernel, odd: the board keeps its size.
+        kernel: side of every convolution's kernel.
+        padding: whether the board keeps its size (odd kernels only); without it, each layer sees whole windows only.
         hidden: widths of the dense layers shared by policy and value.
         memory: width of a GRU after the dense layers; 0 for none.
     """
@@ -33,6 +34,7 @@ class NetworkConfig(BaseModel):
     trunk: Trunk = Trunk.MLP
     channels: tuple[Width, ...] = ()
     kernel: Annotated[int, Field(gt=0, le=9)] = 3
+    padding: bool = True
     hidden: tuple[Width, ...] = (128, 128)
     memory: Annotated[int, Field(ge=0, le=4096)] = 0
 
@@ -47,6 +49,8 @@ class RolloutConfig(BaseModel):
         hold: iterations for which a lane keeps its opponent; lanes change in turns.
         noisy_environments: share of the environments in which the opponent is partly random (they never count).
         noise: probability that such an opponent plays a uniformly random legal action.
+        opened_environments: share of the environments whose episodes begin after a random opening (they never count).
+        opening_plies: an opening's length is uniform from 1 to this many random plies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +61,8 @@ class RolloutConfig(BaseModel):
     hold: int = Field(default=4, gt=0)
     noisy_environments: float = Field(default=0.0, ge=0.0, le=1.0)
     noise: float = Field(default=0.25, ge=0.0, le=1.0)
+    opened_environments: float = Field(default=0.0, ge=0.0, le=1.0)
+    opening_plies: int = Field(default=8, gt=0)
 
     @property
     def lane_size(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -32,7 +34,10 @@ def setup(
 
 
 def one_learner(experience: Experience, index: int) -> Experience:
-    return Experience(*(None if field is None else field[index : index + 1].clone() for field in experience))
+    fields: dict[str, Any] = experience._asdict()
+    return Experience(
+        **{name: None if field is None else field[index : index + 1].clone() for name, field in fields.items()}
+    )
 
 
 @pytest.mark.parametrize("memory", [0, 5])
