@@ -81,8 +81,7 @@ class EnvPool:
                 self._workers.append(self._start(first, last, memory))
         finally:
             os.close(memory)
-        for worker in self._workers:
-            self._wait(worker)
+        self._settle(self._workers)
 
     @property
     def closed(self) -> bool:
@@ -104,8 +103,7 @@ class EnvPool:
         for worker in busy:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # _wait says what happened to it
                 worker.control.send(command)
-        for worker in busy:
-            self._wait(worker)
+        self._settle(busy)
 
     def close(self) -> None:
         """Stop the workers. Safe to call twice; also called when the pool is collected and at exit."""
@@ -138,6 +136,17 @@ class EnvPool:
             ours.sendall(json.dumps(config).encode() + b"\n")
         return worker
 
+    def _settle(self, busy: list[_Worker]) -> None:
+        """Wait for answers. Whatever interrupts that (a fault, Ctrl-C) leaves some unread, so it ends the pool."""
+        settled = False
+        try:
+            for worker in busy:
+                self._wait(worker)
+            settled = True
+        finally:
+            if not settled:
+                self.close()
+
     def _wait(self, worker: _Worker) -> None:
         try:
             answer = worker.control.recv(1)
@@ -156,7 +165,6 @@ class EnvPool:
         self._fail(worker, f"died ({how})")
 
     def _fail(self, worker: _Worker, what: str) -> None:
-        self.close()
         whose = f"worker {worker.process.pid} of {self._recipe.id} (environments {worker.first} to {worker.last - 1})"
         raise ArenaFault(f"{whose} {what}")
 

@@ -48,7 +48,7 @@ class Arrays(NamedTuple):
         ended: uint8 [B]: 0, TERMINATED or TRUNCATED.
         selected: bool [B]: the environments that a command is for.
         viewer: int64 [1], the agent of a VIEW.
-        picture: uint8 [PICTURE_BYTES], UTF-8 text of a RENDER, filled up with zeros.
+        picture: uint8 [PICTURE_BYTES], UTF-8 text of a RENDER, filled up with zeros; empty where there is no text.
     """
 
     observation: NDArray[np.float32]
@@ -186,8 +186,11 @@ class Codec:
             row[int(seen) - start] = 1
             return
         flat = seen if self._plain[agent] else self._flatten(self._observations[agent], seen)
-        row[:width] = np.asarray(flat).ravel()
-        row[width:] = 0
+        if width == len(row):
+            row[:] = np.asarray(flat).ravel()
+        else:
+            row[:width] = np.asarray(flat).ravel()
+            row[width:] = 0
 
     def mask(self, agent: int, seen: Any, info: dict[str, Any], row: NDArray[np.bool_]) -> None:
         """Write the legal actions of `agent` into `row` [A]."""
@@ -196,6 +199,8 @@ class Codec:
             mask = info.get("action_mask")
         if mask is None:
             row[:] = self.legal[agent]
+        elif self.counts[agent] == len(row):
+            row[:] = mask
         else:
             row[: self.counts[agent]] = mask
             row[self.counts[agent] :] = False
@@ -214,6 +219,7 @@ class Sequential:
         self._codec = Codec(self.env)
         self._index = {agent: number for number, agent in enumerate(self._codec.agents)}
         self._row, self._arrays, self._max_steps, self._steps = row, arrays, max_steps, 0
+        self._observation, self._mask = arrays.observation[row, 0], arrays.action_mask[row, 0]
 
     def reset(self, seed: int) -> None:
         self.env.reset(seed=seed)
@@ -248,21 +254,23 @@ class Sequential:
 
     def _ended(self) -> int:
         env = self.env
+        if env.agents and True not in env.terminations.values() and True not in env.truncations.values():
+            return 0
         flags = [(env.terminations[agent], env.truncations[agent]) for agent in env.agents]
         if not all(terminated or truncated for terminated, truncated in flags):
             return 0
         return TRUNCATED if any(truncated and not terminated for terminated, truncated in flags) else TERMINATED
 
     def _publish(self) -> None:
-        env, arrays, row = self.env, self._arrays, self._row
+        env = self.env
         name = env.agent_selection
         if name not in env.infos:  # every agent has left: the last observation stays
             return
         agent = self._index[name]
         seen = env.observe(name)
-        arrays.turn[row] = agent
-        self._codec.observe(agent, seen, arrays.observation[row, 0])
-        self._codec.mask(agent, seen, env.infos[name], arrays.action_mask[row, 0])
+        self._arrays.turn[self._row] = agent
+        self._codec.observe(agent, seen, self._observation)
+        self._codec.mask(agent, seen, env.infos[name], self._mask)
 
 
 class Simultaneous:
@@ -346,7 +354,8 @@ class Worker:
         elif command == VIEW:
             env.view(int(self._arrays.viewer[0]))
         elif command == RENDER:
-            text = str(env.env.render()).encode()[:PICTURE_BYTES]
+            drawn = env.env.render() if getattr(env.env, "render_mode", None) == "ansi" else ""
+            text = str(drawn).encode()[:PICTURE_BYTES]
             self._arrays.picture[:] = 0
             self._arrays.picture[: len(text)] = np.frombuffer(text, np.uint8)
 

@@ -11,6 +11,7 @@ import difflib
 import importlib
 import importlib.util
 import json
+import pkgutil
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -41,7 +42,8 @@ class PettingZooArena(Arena):
 
     Rewards are those of the step (AEC's `rewards`), not cumulative ones. An episode is over when every agent is; it is
     truncated when one of the agents that were the last to end was truncated and not terminated. An agent of a parallel
-    environment that leaves before the others may then only play action 0 and is rewarded nothing.
+    environment that leaves before the others may then only play action 0 and is rewarded nothing; asked for the view of
+    one that has left a sequential environment, `observe` shows zeros.
 
     State: `observation` [B, *shape] or [B, N, *shape], `action_mask` likewise, `turn` int64 [B] and `serial` int64 [B],
     the number of commands that an environment has followed.
@@ -117,7 +119,8 @@ class PettingZooArena(Arena):
         chosen = torch.arange(len(self._serials.now)) == index
         self._serials.require_newest(state, chosen)
         self.pool.run(RENDER, chosen.numpy())
-        return bytes(self.pool.arrays.picture).rstrip(b"\0").decode(errors="replace")
+        text = bytes(self.pool.arrays.picture).rstrip(b"\0").decode(errors="replace")
+        return text or super().render(state, index)
 
     def close(self) -> None:
         if self._pool is not None:
@@ -232,17 +235,17 @@ def _module(identity: str, known: list[str]) -> Any:
     """The module of an environment that is not in PettingZoo's registry."""
     path = identity.replace("/", ".")
     package = path.split(".", maxsplit=1)[0]
-    if "/" in identity and package.isidentifier() and importlib.util.find_spec(package) is not None:
+    found = importlib.util.find_spec(package) if "/" in identity and package.isidentifier() else None
+    if found is not None:
         try:
             return importlib.import_module(path)
         except ModuleNotFoundError as error:
             if error.name != path:
-                raise ArenaLoadError(
-                    f"{PREFIX}{identity} needs the module {error.name}, which is not installed"
-                ) from error
+                raise ArenaLoadError(f"{PREFIX}{identity} needs {error.name}, which is not installed") from error
+        known += [f"{package}/{each.name}" for each in pkgutil.iter_modules(found.submodule_search_locations or [])]
     near = difflib.get_close_matches(identity, known, n=1, cutoff=0.6)
-    hint = f"; did you mean {PREFIX}{near[0]}?" if near else f"; is the package {package} installed?"
-    raise UnknownArenaError(f"no environment {identity!r} in PettingZoo's registry or among the modules{hint}")
+    advice = f"did you mean {PREFIX}{near[0]}?" if near else f"is the package {package} installed?"
+    raise UnknownArenaError(f"no environment {identity!r} in PettingZoo's registry or among the modules; {advice}")
 
 
 def _describe(
@@ -268,7 +271,7 @@ def _describe(
         reset_uniforms=1,
         truncates=limit < BOARDS.get(label, limit + 1),
         pure=False,
-        description=f"PettingZoo's {label}",
+        description=f"the PettingZoo environment {label}",
     )
 
 

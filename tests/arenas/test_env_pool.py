@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -119,6 +120,19 @@ def test_close_and_collection_leave_no_process_and_no_shared_memory() -> None:
     assert gone(pids)
     assert set(Path("/dev/shm").iterdir()) <= named
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+@pytest.mark.usefixtures("toys")
+def test_an_interrupt_in_the_middle_of_a_step_ends_the_pool() -> None:
+    """An answer is left unread then: the next command would take it for its own."""
+    with closing(faulty("hang")) as arena:
+        state = begin(arena)
+        pids = arena.pool.pids
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            two_steps(arena, state)
+        assert gone(pids)
 
 
 def test_another_batch_size_starts_another_pool() -> None:

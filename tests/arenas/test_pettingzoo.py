@@ -224,6 +224,8 @@ def test_render_asks_the_environment() -> None:
     with corridor(lives=[0, 0], limit=4) as arena:
         state = play(arena, start(arena), action=1, steps=2).state
         assert arena.render(state, 1) == "step 2 of 4"
+    with arena_of("classic/tictactoe-v3") as arena, pytest.raises(NotImplementedError, match="no picture"):
+        arena.render(start(arena), 0)
 
 
 @pytest.mark.usefixtures("toys")
@@ -233,9 +235,11 @@ def test_teams_can_be_given() -> None:
         from_pettingzoo("toys/corridor", lives=[0, 0, 0], teams=[[0, 1], [1]])
 
 
+@pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("toys/coridor", "did you mean pettingzoo:toys/corridor"),
         ("classic/conect_four-v3", "did you mean pettingzoo:classic/connect_four-v3"),
         ("mpe3/simple_spread_v3", "is the package mpe3 installed"),
         ("sisl/pursuit-v4", "did you mean pettingzoo:sisl/pursuit-v5"),
