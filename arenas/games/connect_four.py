@@ -33,31 +33,50 @@ def drop(occupied: Tensor, column: Tensor) -> Tensor:
     return (occupied + (1 << base)) & (COLUMN_MASK << base)
 
 
-def _mirror() -> Symmetry:
+def completing(stones: Tensor) -> Tensor:
+    """The cells (int64 bitboard) that would make four in a line with a side's stones, taken or not, on the board."""
+    cells = (stones << 1) & (stones << 2) & (stones << 3)  # a column is completed from below only
+    for shift in (STRIDE, STRIDE - 1, STRIDE + 1):
+        left, right = stones << shift, stones >> shift
+        pair_left, pair_right = left & (stones << (2 * shift)), right & (stones >> (2 * shift))
+        cells = cells | (pair_left & ((stones << (3 * shift)) | right))
+        cells = cells | (pair_right & ((stones >> (3 * shift)) | left))
+    return cells & FULL_BOARD
+
+
+def _mirror(planes: int) -> Symmetry:
     cells = [row * COLUMNS + (COLUMNS - 1 - column) for row in range(ROWS) for column in range(COLUMNS)]
-    planes = [plane * len(cells) + cell for plane in range(2) for cell in cells]
-    return Symmetry(observation=tuple(planes), action=tuple(reversed(range(COLUMNS))))
+    seen = [plane * len(cells) + cell for plane in range(planes) for cell in cells]
+    return Symmetry(observation=tuple(seen), action=tuple(reversed(range(COLUMNS))))
 
 
 class ConnectFour(Arena):
     """Drop stones into columns; four in a line wins.
 
-    Observation [2, 6, 7]: the viewer's stones, the other side's stones; row 0 is the bottom.
+    Observation [2, 6, 7]: the viewer's stones, the other side's stones; row 0 is the bottom. With `threats` [4, 6, 7]:
+    then the empty cells that would complete four for the viewer, and those for the other side (the threats of Allis,
+    "A Knowledge-Based Approach of Connect-Four", 1988), which follow from the stones but are slow to learn to see.
+
     State: `mine` and `theirs`, the stones of the agent to move and of the other; `turn`, the agent to move.
     Rewards: 1 to the winner, -1 to the loser, 0 for a draw.
     """
 
-    spec = ArenaSpec(
-        name="connect_four",
-        agents=("player_0", "player_1"),
-        teams=((0,), (1,)),
-        observation_shape=(2, ROWS, COLUMNS),
-        num_actions=COLUMNS,
-        turns=Turns.SEQUENTIAL,
-        max_steps=ROWS * COLUMNS,
-        symmetries=(_mirror(),),
-        description="Connect Four, 7 columns of 6 rows",
-    )
+    def __init__(self, threats: bool = False) -> None:
+        if not isinstance(threats, bool):
+            raise ValueError(f"threats has to be true or false, not {threats!r}")
+        self.threats = threats
+        planes = 4 if threats else 2
+        self.spec = ArenaSpec(
+            name="connect_four",
+            agents=("player_0", "player_1"),
+            teams=((0,), (1,)),
+            observation_shape=(planes, ROWS, COLUMNS),
+            num_actions=COLUMNS,
+            turns=Turns.SEQUENTIAL,
+            max_steps=ROWS * COLUMNS,
+            symmetries=(_mirror(planes),),
+            description="Connect Four, 7 columns of 6 rows",
+        )
 
     def reset(self, uniforms: Tensor) -> State:
         empty = torch.zeros(len(uniforms), dtype=torch.int64, device=uniforms.device)
@@ -75,7 +94,11 @@ class ConnectFour(Arena):
             to_move = state["turn"] == agent
             mine, theirs = torch.where(to_move, mine, theirs), torch.where(to_move, theirs, mine)
             legal = legal & to_move[:, None]
-        planes = (torch.stack((mine, theirs), dim=1)[:, :, None] >> cells) & 1  # [B, 2, 42]
+        boards = [mine, theirs]
+        if self.threats:
+            empty = ~(mine | theirs)
+            boards += [completing(mine) & empty, completing(theirs) & empty]
+        planes = (torch.stack(boards, dim=1)[:, :, None] >> cells) & 1  # [B, planes, 42]
         return Observation(planes.to(dtype).view(-1, *self.spec.observation_shape), legal)
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
