@@ -35,10 +35,11 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """A square table of values from 0 to 1; None is empty."""
+    """A table of values from 0 to 1; None is empty."""
 
     title: str
-    names: tuple[str, ...]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
 
 

@@ -55,8 +55,8 @@ def _save_png(figure: Figure, path: Path) -> None:
 
 def _size(figure: Figure) -> tuple[float, float]:
     if isinstance(figure, HeatMap):
-        side = min(16.0, max(4.0, 0.42 * len(figure.names) + 2.5))
-        return side + 1.0, side
+        sides = [min(16.0, 0.42 * len(names) + 2.5) for names in (figure.columns, figure.rows)]
+        return max(5.5, sides[0] + 1.0), max(3.2, sides[1])
     return (8.6, max(2.5, 0.26 * len(figure.names) + 1.2)) if isinstance(figure, BarChart) else (9.0, 4.8)
 
 
@@ -83,10 +83,9 @@ def _lines(canvas: Any, axes: Any, chart: LineChart) -> None:
 def _heat(canvas: Any, axes: Any, chart: HeatMap) -> None:
     values = [[float("nan") if value is None else value for value in row] for row in chart.values]
     image = axes.imshow(values, cmap="RdBu", vmin=0.0, vmax=1.0)
-    places = range(len(chart.names))
-    axes.set_xticks(places, chart.names, rotation=60, ha="right", fontsize=7)
-    axes.set_yticks(places, chart.names, fontsize=7)
-    if len(chart.names) <= 24:
+    axes.set_xticks(range(len(chart.columns)), chart.columns, rotation=60, ha="right", fontsize=7)
+    axes.set_yticks(range(len(chart.rows)), chart.rows, fontsize=7)
+    if len(chart.columns) <= 24:
         for row, line in enumerate(chart.values):
             for column, value in enumerate(line):
                 if value is not None:

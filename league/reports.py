@@ -58,7 +58,10 @@ def rated(matchmaker: Matchmaker) -> list[tuple[Player, Rating]]:
 
 
 def payoff_map(matchmaker: Matchmaker, pairs: Pairs | None = None) -> HeatMap:
-    """Training win rates as a picture: learners, then the best rated frozen players, as far as they can be read."""
+    """Win rates in training as a picture: each learner against learners and the best rated frozen players.
+
+    Frozen players do not train, so they have met nobody but learners. What cannot be read any more is left out.
+    """
     players = matchmaker.players()
     index = {player.id: place for place, player in enumerate(players)}
     learners = [player for player in players if player.kind is Kind.LEARNER]
@@ -75,11 +78,11 @@ def payoff_map(matchmaker: Matchmaker, pairs: Pairs | None = None) -> HeatMap:
             return None
         return counters.win_rate if first < second else 1.0 - counters.win_rate
 
-    values = tuple(tuple(rate(row, column) for column in shown) for row in shown)
+    values = tuple(tuple(rate(row, column) for column in shown) for row in learners)
     title = "Win rate in training, row against column"
     if len(shown) < len(learners) + len(order):
         title += f" (the learners and the best {len(shown) - len(learners)} of {len(order)} frozen players)"
-    return HeatMap(title, tuple(player.name for player in shown), values)
+    return HeatMap(title, tuple(player.name for player in learners), tuple(player.name for player in shown), values)
 
 
 def leaderboard(matchmaker: Matchmaker) -> Dataset:
@@ -115,7 +118,8 @@ def score_map(matchmaker: Matchmaker, shown: Board) -> HeatMap:
         tuple(point / count if count else None for point, count in zip(*pair, strict=True))
         for pair in zip(points, games, strict=True)
     )
-    return HeatMap("Score in rated matches, row against column", tuple(row.name for row in rows), values)
+    names = tuple(row.name for row in rows)
+    return HeatMap("Score in rated matches, row against column", names, names, values)
 
 
 def strength_curves(matchmaker: Matchmaker, shown: Board | None = None) -> LineChart:

@@ -12,6 +12,7 @@ from matchmaking.records import Heartbeat, Kind, LearnerStatus, Player, Rating, 
 from matchmaking.service import Matchmaker
 
 BOARD_ROWS = 10
+STOPPED = "stopped"
 
 
 class _Part(BaseModel):
@@ -114,7 +115,13 @@ class SnapshotReader:
         self._before: _Moment | None = None
 
     def read(self, *, state: str = "running", elapsed: float = 0.0, time_left: float | None = None) -> Snapshot:
-        """The run as it stands now; what only its supervisor knows comes in by argument."""
+        """The run as it stands now; a run that is `stopped` has no speed.
+
+        Args:
+            state: in a word, for people.
+            elapsed: seconds of training so far.
+            time_left: seconds until the run ends by itself.
+        """
         store = self._matchmaker.store
         players = self._matchmaker.players()
         statuses = store.processes.statuses()
@@ -129,7 +136,9 @@ class SnapshotReader:
             if player.kind is Kind.LEARNER:
                 newest = _newest_rating(players, player, ratings)
                 games = _rate(now, before, episodes.get(player.id), before and before.episodes.get(player.id))
-                learners.append(_learner_row(player, statuses.get(player.id), newest, games))
+                row = _learner_row(player, statuses.get(player.id), newest, games)
+                still = {"samples_per_second": 0.0, "games_per_second": None}
+                learners.append(row.model_copy(update=still) if state == STOPPED else row)
         by_id = {player.id: player for player in players}
         board = sorted(ratings.items(), key=lambda item: (3 * item[1].sigma - item[1].mu, item[0]))
         return Snapshot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from league.figures import PALETTE, BarChart, Figure, HeatMap, LineChart, Series, bounds, diverging, ticks
@@ -83,31 +84,40 @@ def _line(line: Series, points: list[tuple[float, float]], color: str, scale: fl
 
 
 def _heat_map(chart: HeatMap) -> str:
-    size = len(chart.names)
-    cell = min(44.0, max(9.0, 700 / max(1, size)))
-    left = top = 16 + 6.6 * min(22, max((len(name) for name in chart.names), default=0))
-    top += 20
+    width, height = len(chart.columns), len(chart.rows)
+    cell = min(44.0, max(9.0, 700 / max(1, width)))
+    left, top = 16 + _text_width(chart.rows), 36 + 0.87 * _text_width(chart.columns)
     body = []
-    for index, name in enumerate(chart.names):
-        x = left + (index + 0.5) * cell
+    for index, name in enumerate(chart.rows):
         body.append(_text(left - 6, top + (index + 0.5) * cell + 4, _short(name), "end"))
-        body.append(_text(x + 4, top - 6, _short(name), "start", f' transform="rotate(-60 {x + 4:.1f} {top - 6:.1f})"'))
+    for index, name in enumerate(chart.columns):
+        x, y = left + (index + 0.5) * cell + 4, top - 6
+        body.append(_text(x, y, _short(name), "start", f' transform="rotate(-60 {x:.1f} {y:.1f})"'))
     for row, values in enumerate(chart.values):
         for column, value in enumerate(values):
-            if value is None:
-                continue
-            x, y = left + column * cell, top + row * cell
-            red, green, blue = diverging(value)
-            tip = f"{chart.names[row]} against {chart.names[column]}: {100 * value:.1f} %"
-            body.append(
-                f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell - 1:.1f}" height="{cell - 1:.1f}" '
-                f'fill="rgb({red},{green},{blue})"><title>{escape(tip)}</title></rect>'
-            )
-            if cell >= 26:
-                ink = "#fff" if abs(value - 0.5) > 0.32 else "#111"
-                extra = f' fill="{ink}" font-size="11" pointer-events="none"'
-                body.append(_text(x + cell / 2 - 0.5, y + cell / 2 + 4, f"{100 * value:.0f}", "middle", extra))
-    return _svg(left + size * cell + 60, top + size * cell + 10, chart.title, body)
+            if value is not None:
+                tip = f"{chart.rows[row]} against {chart.columns[column]}: {100 * value:.1f} %"
+                body.append(_cell(left + column * cell, top + row * cell, cell, value, tip))
+    slant = 0.5 * _text_width(chart.columns[-1:])
+    return _svg(left + width * cell + 20 + slant, top + height * cell + 10, chart.title, body)
+
+
+def _cell(x: float, y: float, size: float, value: float, tip: str) -> str:
+    red, green, blue = diverging(value)
+    box = (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{size - 1:.1f}" height="{size - 1:.1f}" '
+        f'fill="rgb({red},{green},{blue})"><title>{escape(tip)}</title></rect>'
+    )
+    if size < 26:
+        return box
+    ink = "#fff" if abs(value - 0.5) > 0.32 else "#111"
+    extra = f' style="fill:{ink}" font-size="11" pointer-events="none"'
+    return box + _text(x + size / 2 - 0.5, y + size / 2 + 4, f"{100 * value:.0f}", "middle", extra)
+
+
+def _text_width(names: Sequence[str]) -> float:
+    """About as wide as the longest name is drawn."""
+    return 6.6 * min(22, max((len(name) for name in names), default=0))
 
 
 def _bar_chart(chart: BarChart) -> str:

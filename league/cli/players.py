@@ -14,13 +14,11 @@ from league.access import opened
 from league.cli.group import LeagueGroup
 from league.cli.options import AS_JSON, console, find_run, print_json, run_option
 from league.export import document
-from league.figures import diverging
+from league.figures import HeatMap, diverging
 from league.text import MISSING, amount, number, percent, skill
 from matchmaking.records import Player, Rating
 from matchmaking.service import Matchmaker
 from matchmaking.standings import Standing, Status
-
-CELL = 6  # columns of a cell of the payoff
 
 
 @click.group(cls=LeagueGroup, invoke_without_command=True)
@@ -93,31 +91,44 @@ def show(ctx: click.Context, player: str, run: str | None, runs_dir: Path | None
 @AS_JSON
 @run_option
 def payoff(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
-    """Show win rates in training, decayed: a row for each player, a column for each opponent."""
+    """Show the learners' win rates in training, decayed: a row for each opponent."""
     with opened(find_run(run, runs_dir)) as matchmaker:
         if as_json:
             print_json(document(reports.payoff(matchmaker)))
             return
         chart = reports.payoff_map(matchmaker)
     out = console()
-    width = max((len(name) for name in chart.names), default=0)
-    columns = max(1, (out.width - width - 4) // CELL)
-    out.print(Text(chart.title, style="bold"))
-    head = Text(" " * (width + 4))
-    for place in range(min(columns, len(chart.names))):
-        head.append(f"{place + 1:>{CELL}}", style="dim")
-    out.print(head)
-    for place, (name, values) in enumerate(zip(chart.names, chart.values, strict=True), start=1):
-        line = Text(f"{place:>3} {name:<{width}}")
-        for value in values[:columns]:
-            red, green, blue = diverging(0.5 if value is None else value)
-            ink = "white" if value is not None and abs(value - 0.5) > 0.32 else "black"
-            style = "dim" if value is None else f"{ink} on rgb({red},{green},{blue})"
-            text = MISSING if value is None else f"{100 * value:.0f}"
-            line.append(f"{text:>{CELL - 1}} ", style=style)
-        out.print(line)
-    if columns < len(chart.names):
-        out.print(f"{len(chart.names) - columns} more columns: `league payoff --json` or `league export payoff`")
+    out.print(payoff_table(chart, out.width))
+    hidden = len(chart.rows) - _fitting(chart, out.width)
+    if hidden > 0:
+        out.print(f"{hidden} more learners: `league payoff --json` or `league export payoff`")
+
+
+def _fitting(chart: HeatMap, width: int) -> int:
+    """How many learners have a column in a terminal of `width`."""
+    names = max((len(name) for name in chart.columns), default=0)
+    column = max((len(name) for name in chart.rows), default=0) + 2
+    return min(len(chart.rows), max(1, (width - names - 2) // column))
+
+
+def payoff_table(chart: HeatMap, width: int) -> Table:
+    """Win rates for a terminal: a row for each opponent, a column for each learner."""
+    table = Table(title="Win rate of the learners in training", title_justify="left", box=None, pad_edge=False)
+    table.add_column("against", no_wrap=True)
+    shown = _fitting(chart, width)
+    for name in chart.rows[:shown]:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for place, name in enumerate(chart.columns):
+        table.add_row(Text(name), *(_rate_cell(values[place]) for values in chart.values[:shown]))
+    return table
+
+
+def _rate_cell(value: float | None) -> Text:
+    if value is None:
+        return Text(MISSING, style="dim")
+    red, green, blue = diverging(value)
+    ink = "white" if abs(value - 0.5) > 0.32 else "black"
+    return Text(f" {100 * value:3.0f} % ", style=f"{ink} on rgb({red},{green},{blue})")
 
 
 @click.command()
