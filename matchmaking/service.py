@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from matchmaking.errors import MatchmakingError, UnknownPlayerError
 from matchmaking.records import (
@@ -28,6 +29,9 @@ from matchmaking.records import (
 from matchmaking.run_records import Reported, Ticket
 from matchmaking.schedule import Scheduler, informative
 from matchmaking.store import Store
+
+if TYPE_CHECKING:
+    from matchmaking.standings import Board, StandingsSettings
 
 LEASE_SECONDS = 30.0
 """How long a pairing stays with a worker that gives no sign of life."""
@@ -166,6 +170,14 @@ class Matchmaker:
     def matches(self, since: int = 0) -> list[MatchResult]:
         """The log of rated matches from number `since` on."""
         return self.store.queue.matches(since)
+
+    def standings(self, settings: StandingsSettings | None = None) -> Board:
+        """The published board of everyone who can be rated, fitted from the whole log of matches."""
+        # Imported here: the fit brings scipy, and learners and `league status` must start without it.
+        from matchmaking.standings import standings
+
+        rated = [player for player in self.players() if player.kind is not Kind.LEARNER]
+        return standings(self.matches(), rated, self.ratings(), settings=settings)
 
     def _games_so_far(self) -> Counter[tuple[str, str]]:
         """Matches by pair over the whole log; only what is new is read."""
