@@ -100,7 +100,7 @@ def _bars(axes: Any, chart: BarChart) -> None:
     axes.set_yticks(places, chart.names, fontsize=8)
     axes.invert_yaxis()
     notes = chart.notes or ("",) * len(chart.names)
-    labels = [f"{value:.3g}  {note}" for value, note in zip(chart.values, notes, strict=True)]
+    labels = [f"{value:.3f}  {note}" for value, note in zip(chart.values, notes, strict=True)]
     axes.bar_label(bars, labels, padding=3, fontsize=8)
     axes.margins(x=0.25)
     axes.set_xlabel(chart.x_label)

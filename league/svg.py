@@ -130,7 +130,7 @@ def _bar_chart(chart: BarChart) -> str:
         note = f"  {chart.notes[index]}" if chart.notes else ""
         body.append(_text(left - 6, y + 13, _short(name, 26), "end"))
         body.append(f'<rect x="{left:.1f}" y="{y + 2}" width="{length:.1f}" height="15" fill="{PALETTE[0]}"/>')
-        body.append(_text(left + length + 6, y + 13, f"{value:.3g}{note}"))
+        body.append(_text(left + length + 6, y + 13, f"{value:.3f}{note}"))
     bottom = TOP + 20 * len(chart.names)
     body.append(_text((left + WIDTH) / 2, bottom + 20, chart.x_label, "middle"))
     return _svg(WIDTH, bottom + 32, chart.title, body)

@@ -20,6 +20,8 @@ from matchmaking.records import Player, Rating
 from matchmaking.service import Matchmaker
 from matchmaking.standings import Standing, Status
 
+RATE_WIDTH = 7  # columns of a win rate in the payoff
+
 
 @click.group(cls=LeagueGroup, invoke_without_command=True)
 @AS_JSON
@@ -99,27 +101,21 @@ def payoff(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
         chart = reports.payoff_map(matchmaker)
     out = console()
     out.print(payoff_table(chart, out.width))
-    hidden = len(chart.rows) - _fitting(chart, out.width)
-    if hidden > 0:
-        out.print(f"{hidden} more learners: `league payoff --json` or `league export payoff`")
-
-
-def _fitting(chart: HeatMap, width: int) -> int:
-    """How many learners have a column in a terminal of `width`."""
-    names = max((len(name) for name in chart.columns), default=0)
-    column = max((len(name) for name in chart.rows), default=0) + 2
-    return min(len(chart.rows), max(1, (width - names - 2) // column))
 
 
 def payoff_table(chart: HeatMap, width: int) -> Table:
-    """Win rates for a terminal: a row for each opponent, a column for each learner."""
-    table = Table(title="Win rate of the learners in training", title_justify="left", box=None, pad_edge=False)
+    """Win rates for a terminal: a row for each opponent, a column for each learner, numbered where names do not fit."""
+    opponents = max((len(name) for name in chart.columns), default=0)
+    fits = opponents + sum(max(len(name), RATE_WIDTH) + 1 for name in chart.rows) <= width
+    numbers = [str(place) for place in range(1, len(chart.rows) + 1)]
+    legend = "" if fits else "".join(f"\n{place}: {name}" for place, name in zip(numbers, chart.rows, strict=True))
+    title = Text(f"Win rate of the learners in training{legend}")
+    table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
     table.add_column("against", no_wrap=True)
-    shown = _fitting(chart, width)
-    for name in chart.rows[:shown]:
+    for name in chart.rows if fits else numbers:
         table.add_column(Text(name), justify="right", no_wrap=True)
     for place, name in enumerate(chart.columns):
-        table.add_row(Text(name), *(_rate_cell(values[place]) for values in chart.values[:shown]))
+        table.add_row(Text(name), *(_rate_cell(values[place]) for values in chart.values))
     return table
 
 
@@ -128,7 +124,7 @@ def _rate_cell(value: float | None) -> Text:
         return Text(MISSING, style="dim")
     red, green, blue = diverging(value)
     ink = "white" if abs(value - 0.5) > 0.32 else "black"
-    return Text(f" {100 * value:3.0f} % ", style=f"{ink} on rgb({red},{green},{blue})")
+    return Text(f"{100 * value:3.0f} %".center(RATE_WIDTH), style=f"{ink} on rgb({red},{green},{blue})")
 
 
 @click.command()
