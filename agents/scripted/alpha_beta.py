@@ -40,7 +40,7 @@ class AlphaBeta:
 
 
 def bitboards(observation: Tensor) -> tuple[Tensor, Tensor]:
-    """The viewer's and the other side's stones (int64 [B]) of observations [B, 2 or 4, 6, 7]."""
+    """The viewer's and the other side's stones (int64 [B]) of observations [B, 2 or 6, 6, 7]."""
     bits = torch.tensor([1 << cell for cell in CELLS], device=observation.device)
     boards = ((observation[:, :2].flatten(2) > 0.5) * bits).sum(dim=2)
     return boards[:, 0], boards[:, 1]

@@ -29,9 +29,7 @@ def pick_by_probability(probabilities: Tensor, uniforms: Tensor) -> Tensor:
         uniforms: float32 [B, A] in [0, 1).
 
     Returns:
-        int64 [B]: an action of positive probability, whatever the rounding of the sums.
+        int64 [B]: an action of positive probability.
     """
     heights = probabilities.cumsum(dim=1)
-    below = (heights <= uniforms[:, :1] * heights[:, -1:]).sum(dim=1)
-    last = probabilities.shape[1] - 1 - (probabilities.flip(1) > 0).to(torch.int64).argmax(dim=1)
-    return torch.minimum(below, last)
+    return (heights <= uniforms[:, :1] * heights[:, -1:]).sum(dim=1)

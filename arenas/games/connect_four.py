@@ -15,6 +15,7 @@ COLUMNS, ROWS = 7, 6
 STRIDE = ROWS + 1  # bits a column, with the guard bit that stops lines from wrapping into the next column
 COLUMN_MASK = (1 << ROWS) - 1
 FULL_BOARD = sum(COLUMN_MASK << (STRIDE * column) for column in range(COLUMNS))
+BOTTOM_ROW = sum(1 << (STRIDE * column) for column in range(COLUMNS))
 CELLS = tuple(STRIDE * column + row for row in range(ROWS) for column in range(COLUMNS))  # row-major from the bottom
 
 
@@ -53,9 +54,10 @@ def _mirror(planes: int) -> Symmetry:
 class ConnectFour(Arena):
     """Drop stones into columns; four in a line wins.
 
-    Observation [2, 6, 7]: the viewer's stones, the other side's stones; row 0 is the bottom. With `threats` [4, 6, 7]:
-    then the empty cells that would complete four for the viewer, and those for the other side (the threats of Allis,
-    "A Knowledge-Based Approach of Connect-Four", 1988), which follow from the stones but are slow to learn to see.
+    Observation [2, 6, 7]: the viewer's stones, the other side's stones; row 0 is the bottom. With `threats` [6, 6, 7]:
+    then the empty cells that would complete four for the viewer and those for the other side, first where a stone can
+    drop now, then where it cannot yet (the threats of Allis, "A Knowledge-Based Approach of Connect-Four", 1988). They
+    follow from the stones but are slow to learn to see.
 
     State: `mine` and `theirs`, the stones of the agent to move and of the other; `turn`, the agent to move.
     Rewards: 1 to the winner, -1 to the loser, 0 for a draw.
@@ -65,7 +67,7 @@ class ConnectFour(Arena):
         if not isinstance(threats, bool):
             raise ValueError(f"threats has to be true or false, not {threats!r}")
         self.threats = threats
-        planes = 4 if threats else 2
+        planes = 6 if threats else 2
         self.spec = ArenaSpec(
             name="connect_four",
             agents=("player_0", "player_1"),
@@ -96,8 +98,11 @@ class ConnectFour(Arena):
             legal = legal & to_move[:, None]
         boards = [mine, theirs]
         if self.threats:
-            empty = ~(mine | theirs)
-            boards += [completing(mine) & empty, completing(theirs) & empty]
+            occupied = mine | theirs
+            reachable = (occupied + BOTTOM_ROW) & FULL_BOARD
+            later = FULL_BOARD & ~occupied & ~reachable
+            own, others = completing(mine), completing(theirs)
+            boards += [own & reachable, others & reachable, own & later, others & later]
         planes = (torch.stack(boards, dim=1)[:, :, None] >> cells) & 1  # [B, planes, 42]
         return Observation(planes.to(dtype).view(-1, *self.spec.observation_shape), legal)
 
