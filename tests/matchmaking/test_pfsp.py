@@ -70,17 +70,26 @@ def test_draws_follow_the_weights_and_never_take_a_zero() -> None:
     assert counts[1] == pytest.approx(7500, abs=200)
 
 
-class _Edge(np.random.Generator):
-    """A generator whose next number is the largest below 1."""
+class _Always(np.random.Generator):
+    """A generator whose every number is the same."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._number = number
 
     def random(self, *args: object, **kwargs: object) -> float:  # type: ignore[override]
-        return float(np.nextafter(1.0, 0.0))
+        return self._number
 
 
 def test_a_point_rounded_up_to_the_sum_falls_on_the_last_weight() -> None:
-    edge = _Edge(np.random.PCG64(0))
+    highest = _Always(float(np.nextafter(1.0, 0.0)))
     for total in (0.1, 0.7, 3.3, 1e-300, 5e-324):
-        assert draw(np.array([total, 0.0]), edge) == 0
+        assert draw(np.array([total, 0.0]), highest) == 0
+
+
+def test_a_point_at_zero_or_on_a_border_falls_on_a_weight() -> None:
+    assert draw(np.array([0.0, 1.0, 1.0]), _Always(0.0)) == 1
+    assert draw(np.array([1.0, 0.0, 1.0]), _Always(0.5)) == 2
 
 
 @pytest.mark.parametrize("weights", [[-1.0, 2.0], [float("nan"), 1.0], [float("inf"), 1.0]])
