@@ -1,0 +1,68 @@
+"""Payoff and ratings are recomputed from the logs to the last bit, and damage is found and repaired."""
+
+from __future__ import annotations
+
+import random
+
+from matchmaking.fold import RatingFold
+from matchmaking.rebuild import rebuild
+from matchmaking.records import Player, Rating
+from matchmaking.server import EmbeddedServer, connect
+from matchmaking.store import Store
+from tests.matchmaking.conftest import make_players
+from tests.matchmaking.test_fold import play
+
+
+def _history(store: Store) -> list[Player]:
+    players = make_players(store, 5)
+    rng = random.Random(3)
+    for _ in range(30):
+        store.report_rows(
+            [
+                (rng.randrange(5), rng.randrange(5), 0, rng.randrange(9), rng.randrange(3), rng.randrange(9))
+                for _ in range(12)
+            ]
+        )
+    for number in range(20):
+        a, b = rng.sample(players, 2)
+        play(store, a, b, "".join(rng.choices("wdl", k=8)), f"m_{number}")
+        if number == 14:
+            RatingFold(store).step()
+    return players
+
+
+def test_a_sound_run_is_exact(store: Store) -> None:
+    _history(store)
+    found = rebuild(store)
+    assert found.exact
+    assert not found.replaced
+    assert (found.reports, found.pairs, found.matches, found.rated) == (30, 10, 15, 5)
+    RatingFold(store).step()
+    assert rebuild(store, replace=True).matches == 20
+
+
+def test_an_empty_run_is_exact(store: Store) -> None:
+    assert rebuild(store, replace=True).exact
+
+
+def test_damage_is_found_and_repaired(store: Store, server: EmbeddedServer) -> None:
+    players = _history(store)
+    before = store.payoff_pairs(), store.ratings.state(), store.ratings.history()
+    with connect(server.url) as client:
+        client.hdel(store.session.key("payoff"), "1:3")
+        client.hset(store.session.key("ratings"), players[2].id, Rating(mu=99.0).model_dump_json())
+        client.hset(store.session.key("ratings"), "stranger", Rating().model_dump_json())
+    found = rebuild(store)
+    assert found.payoff_differences == ((players[1].id, players[3].id),)
+    assert set(found.rating_differences) == {players[2].id, "stranger"}
+    assert not found.replaced
+    assert rebuild(store, replace=True).replaced
+    assert (store.payoff_pairs(), store.ratings.state(), store.ratings.history()) == before
+    assert rebuild(store).exact
+
+
+def test_a_log_that_grew_meanwhile_is_not_overwritten(store: Store) -> None:
+    _history(store)
+    pairs = store.payoff_pairs()
+    assert not store.replace_payoff({}, store.episode_reports() - 1)
+    assert store.payoff_pairs() == pairs
