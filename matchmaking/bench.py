@@ -14,7 +14,7 @@ from pathlib import Path
 
 from matchmaking.fold import RatingFold
 from matchmaking.records import EpisodeCount, Heartbeat, Kind, Player
-from matchmaking.server import EmbeddedServer
+from matchmaking.server import EmbeddedServer, connect
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 
@@ -23,11 +23,11 @@ _GAMES_A_ROW = 6
 
 
 def bench_redis(seconds: float = 1.0, url: str | None = None) -> dict[str, float]:
-    """Measure every verb for `seconds` on an embedded server of its own, or on the one at `url` under a fresh run.
+    """Measure every verb for `seconds` on an embedded server of its own, or on the one at `url` under a run of its own.
 
     Args:
         seconds: time for each figure.
-        url: a server; its run is left behind as `bench-...` only there.
+        url: a server; the run is removed in the end.
 
     Returns:
         Figures by name, a second each: verbs (`register`, `heartbeat`, `lease_report`, ...), `rows_128`, `rows_1024`,
@@ -63,6 +63,9 @@ def _measure(url: str, seconds: float) -> dict[str, float]:
         figures["payoff_row_ms"] = 1000.0 / _rate(lambda: store.payoff_row(players[0].id), seconds)
         figures |= _rated_matches(matchmaker, seconds)
     finally:
+        with connect(url) as client:
+            for key in list(client.scan_iter(store.session.key("*"))):
+                client.delete(key)
         store.close()
     return figures
 
