@@ -308,9 +308,6 @@ class Simultaneous:
             arrays.ended[row] = TRUNCATED
         self._publish(observations, infos)
 
-    def view(self, agent: int) -> None:
-        self._arrays.view[self._row] = self._arrays.observation[self._row, agent]
-
     def _publish(self, observations: dict[Any, Any], infos: dict[Any, dict[str, Any]]) -> None:
         arrays, row = self._arrays, self._row
         acting = set(self.env.agents)
@@ -351,7 +348,7 @@ class Worker:
             env.step()
         elif command == RESET:
             env.reset(int(self._arrays.seeds[row]))
-        elif command == VIEW:
+        elif command == VIEW and isinstance(env, Sequential):  # the others' views are all in the observation
             env.view(int(self._arrays.viewer[0]))
         elif command == RENDER:
             drawn = env.env.render() if getattr(env.env, "render_mode", None) == "ansi" else ""
