@@ -18,42 +18,42 @@ from matchmaking.server import EmbeddedServer, connect
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 
-_PLAYERS = 1000
 _GAMES_A_ROW = 6
 
 
-def bench_redis(seconds: float = 1.0, url: str | None = None) -> dict[str, float]:
+def bench_redis(seconds: float = 1.0, url: str | None = None, num_players: int = 1000) -> dict[str, float]:
     """Measure every verb for `seconds` on an embedded server of its own, or on the one at `url` under a run of its own.
 
     Args:
         seconds: time for each figure.
         url: a server; the run is removed in the end.
+        num_players: registered players.
 
     Returns:
         Figures by name, a second each: verbs (`register`, `heartbeat`, `lease_report`, ...), `rows_128`, `rows_1024`,
         `rows_4096` (rows of episode reports, in calls of that many), `games_1024` (the games that those rows stand
-        for); in milliseconds `payoff_row_ms` against 1,000 opponents.
+        for); in milliseconds `payoff_row_ms` against all players.
     """
     if url is not None:
-        return _measure(url, seconds)
+        return _measure(url, seconds, num_players)
     with tempfile.TemporaryDirectory(prefix="league-bench-") as folder:
         server = EmbeddedServer(Path(folder))
         server.start()
         try:
-            return _measure(server.url, seconds)
+            return _measure(server.url, seconds, num_players)
         finally:
             server.stop()
 
 
-def _measure(url: str, seconds: float) -> dict[str, float]:
+def _measure(url: str, seconds: float, num_players: int) -> dict[str, float]:
     store = Store.create(url, f"bench-{time.time_ns()}", "bench")
     try:
         matchmaker = Matchmaker(store, pairs=8)
-        players = [Player(id=f"p_{i:012x}", name=f"player-{i}", kind=Kind.FROZEN) for i in range(_PLAYERS)]
+        players = [Player(id=f"p_{i:012x}", name=f"player-{i}", kind=Kind.FROZEN) for i in range(num_players)]
         started = time.perf_counter()
         for player in players:
             store.register(player)
-        figures = {"register": _PLAYERS / (time.perf_counter() - started)}
+        figures = {"register": num_players / (time.perf_counter() - started)}
         beat = Heartbeat(process="bench", pid=1, status="measuring", numbers={"samples_per_second": 1.0})
         figures["heartbeat"] = _rate(lambda: store.processes.beat(beat), seconds)
         for rows in (128, 1024, 4096):
