@@ -14,7 +14,6 @@ from enum import StrEnum
 from functools import partial
 
 from league.clock import TrainingClock
-from league.closing import write_exports
 from league.config import LeagueConfig
 from league.crew import Crew, Programs, make_crew
 from league.errors import INTERRUPTED, LeagueError
@@ -261,6 +260,8 @@ class Supervisor:
             self._stop(crew, crew.raters, self._deadlines.leave)
         else:
             self._stop_quickly(crew)
+        from league.closing import write_exports  # it brings solvers, which nobody should wait for at the start
+
         self._keeper.patiently(lambda: write_exports(self._run, self._store))
         self._say(f"leaderboard, payoff, ratings and matches are in {self._run.exports}")
         self._reporter.update(
