@@ -81,6 +81,9 @@ def _lines(canvas: Any, axes: Any, chart: LineChart) -> None:
 
 
 def _heat(canvas: Any, axes: Any, chart: HeatMap) -> None:
+    if not chart.rows:
+        axes.set_axis_off()
+        return
     values = [[float("nan") if value is None else value for value in row] for row in chart.values]
     image = axes.imshow(values, cmap="RdBu", vmin=0.0, vmax=1.0)
     axes.set_xticks(range(len(chart.columns)), chart.columns, rotation=60, ha="right", fontsize=7)

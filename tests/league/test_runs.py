@@ -42,7 +42,7 @@ def test_without_its_marker_the_last_one_made_is_the_newest(tmp_path: Path) -> N
 def test_a_run_that_exists_is_not_touched(tmp_path: Path) -> None:
     run = create(tmp_path, CONFIG, "mine")
     (run.logs / "keep.log").write_text("x", encoding="utf-8")
-    with pytest.raises(RunError, match="`league resume mine`.*--fresh"):
+    with pytest.raises(RunError, match=r"`league resume mine`.*--fresh"):
         create(tmp_path, CONFIG, "mine")
     assert (run.logs / "keep.log").exists()
 
@@ -77,10 +77,10 @@ def test_names_that_are_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_runs_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no run in .*`league start` makes one"):
+    with pytest.raises(RunError, match=r"there is no run in .*`league start` makes one"):
         find(tmp_path)
     create(tmp_path, CONFIG, "connect")
-    with pytest.raises(RunError, match="there is no run 'conect' in .*; did you mean 'connect'"):
+    with pytest.raises(RunError, match=r"there is no run 'conect' in .*; did you mean 'connect'"):
         find(tmp_path, "conect")
 
 
