@@ -56,7 +56,7 @@ def encode(tensors: Mapping[str, Tensor], header: str) -> bytes:
 
     The tensors are copied before they are encoded, so views into live weights, of one another or on a GPU are welcome.
     """
-    copies = {name: tensors[name].detach().to("cpu", copy=True).contiguous() for name in sorted(tensors)}
+    copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(copies, metadata={"header": header})
 
 

@@ -82,7 +82,7 @@ def test_another_tensor_or_another_manifest_has_another_name(store: CheckpointSt
 def test_a_checkpoint_shares_no_memory_with_live_weights(store: CheckpointStore) -> None:
     """ray#35393: a league's frozen opponent went on learning because its weights were the learner's own."""
     stack = torch.randn(3, 84, 8, requires_grad=True)
-    live = {"weight": stack[1], "transposed": stack[1].T}  # views of the learner's stack
+    live = {"weight": stack[1], "tied": stack[1], "transposed": stack[1].T}  # views of the learner's stack
     before = stack[1].detach().clone()
 
     sha = store.save(live, MANIFEST)
