@@ -20,6 +20,7 @@ from tests.arenas.toy_arenas import Random
 GAMES: dict[str, Arena] = {
     **{name: arenas.make(name) for name in arenas.names()},
     "six rounds": arenas.make("rock_paper_scissors", rounds=6),
+    "threats": arenas.make("connect_four", threats=True),
 }
 ONLY_AT_THE_END = sorted(set(GAMES) - {"six rounds"})
 names = st.sampled_from(sorted(GAMES))

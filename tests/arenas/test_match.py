@@ -169,6 +169,7 @@ class Watching(ConnectFour):
     """Connect Four that remembers which environments it was asked to step."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.stepped: list[Tensor] = []
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:

@@ -105,7 +105,7 @@ def test_unknown_option() -> None:
     with pytest.raises(arenas.ArenaOptionError, match="did you mean rounds"):
         arenas.make("rock_paper_scissors", round=3)
     with pytest.raises(arenas.ArenaOptionError, match="it takes no options"):
-        arenas.make("connect_four", width=9)
+        arenas.make("tic_tac_toe", width=9)
 
 
 @pytest.mark.parametrize("rounds", [0, -1, "3", 2.0])
