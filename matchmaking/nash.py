@@ -8,7 +8,6 @@ adding to it.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linprog, minimize
 
 from matchmaking.pfsp import Floats
 
@@ -52,6 +51,8 @@ def _largest_support(game: Floats) -> Floats:
     With q = s + r, 0 <= s <= 1, r >= 0 and the sum of s as large as possible, s is 1 on the largest support: equilibria
     can be added and scaled within the cone.
     """
+    from scipy.optimize import linprog  # late: importing scipy takes longer than most commands
+
     size = len(game)
     found = linprog(
         c=np.concatenate([-np.ones(size), np.zeros(size)]),
@@ -73,6 +74,8 @@ def _most_even(game: Floats, support: np.typing.NDArray[np.int64]) -> Floats:
     max H(p) with (A p)_i = 0 on the support and <= 0 elsewhere is min over y of log sum_j exp(-(y A)_j), with y_i >= 0
     outside of the support, and p = softmax(-y A).
     """
+    from scipy.optimize import minimize  # late, as above
+
     columns = game[:, support]
     free = np.isin(np.arange(len(game)), support)
 

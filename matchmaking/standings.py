@@ -7,14 +7,13 @@ the same board to the last bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.sparse.csgraph import connected_components
-from scipy.special import ndtr
 
 from matchmaking.bradley_terry import ELO, Counts, Fit, aggregate, fit
 from matchmaking.nash import nash_weights
@@ -265,8 +264,9 @@ class _Table:
             return None
         i, j = self._order[row], self._order[row + 1]
         covariance = self._fit.covariance
-        error = np.sqrt(max(covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j], 1e-300))
-        return float(ndtr((self._fit.strength[i] - self._fit.strength[j]) / error))
+        error = math.sqrt(max(covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j], 1e-300))
+        lead = float(self._fit.strength[i] - self._fit.strength[j]) / error
+        return 0.5 * math.erfc(-lead / math.sqrt(2.0))
 
 
 def _shrunk_scores(points: Floats, games: Floats, expected: Floats) -> Floats:
@@ -278,8 +278,17 @@ def _shrunk_scores(points: Floats, games: Floats, expected: Floats) -> Floats:
 
 
 def _main_group(games: Floats) -> NDArray[np.bool_]:
-    """[n] whether a chain of matches joins a player to the largest group."""
-    if len(games) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    _, group = connected_components(games > 0, directed=False)
-    return np.asarray(group == np.bincount(group).argmax())
+    """[n] whether a chain of matches joins a player to the largest group, the first of equal ones."""
+    met = games > 0
+    left = np.ones(len(games), dtype=np.bool_)
+    largest = np.zeros(len(games), dtype=np.bool_)
+    while left.any():
+        group = np.zeros(len(games), dtype=np.bool_)
+        border = np.flatnonzero(left)[:1]
+        while len(border):
+            group[border] = True
+            border = np.flatnonzero(met[border].any(axis=0) & ~group)
+        left &= ~group
+        if group.sum() > largest.sum():
+            largest = group
+    return largest

@@ -72,7 +72,7 @@ class OpenAIFive(BaseRule):
     def observe(self, population: Population, counts: Sequence[EpisodeCount]) -> None:
         """Lower the quality of each past player that was beaten, game by game."""
         for count in counts:
-            if count.wins == 0 or count.player == count.opponent:
+            if count.wins == 0:
                 continue
             self._meet(population, count.player)
             position = self._names[count.player].get(count.opponent)
