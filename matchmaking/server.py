@@ -12,6 +12,7 @@ import fcntl
 import importlib.metadata
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -113,6 +114,14 @@ def unreachable(url: str, error: Exception) -> RedisUnreachableError:
     )
 
 
+def _private(folder: Path) -> bool:
+    """Whether `folder` is ours alone: a temporary directory that was swept away may have been made by somebody else."""
+    if not folder.is_dir():
+        return False
+    status = folder.stat()
+    return status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) == 0o700
+
+
 def masked(url: str) -> str:
     """`url` without its password."""
     parts = urlsplit(url)
@@ -144,7 +153,7 @@ class EmbeddedServer:
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
             return path
         record = self.folder / "socket-directory"
-        if not (record.exists() and Path(record.read_text()).is_dir()):
+        if not (record.exists() and _private(Path(record.read_text()))):
             self._prepare_folder()
             record.write_text(tempfile.mkdtemp(prefix="league-redis-"))  # mkdtemp makes it with mode 0700
         return Path(record.read_text()) / "redis.sock"
