@@ -130,6 +130,14 @@ def test_both_formulas_of_the_tails_join(margin: float) -> None:
         assert low == pytest.approx(high, abs=1e-7)
 
 
+@pytest.mark.parametrize(("t", "margin"), [(5.0, 1e-12), (29.0, 1e-12), (2e4, 0.1), (1e9, 0.1), (1e15, 1.0)])
+def test_a_draw_far_out_or_within_no_margin_is_a_performance_known_exactly(t: float, margin: float) -> None:
+    """Cancellation would otherwise leave w anywhere between 0 and 1."""
+    v, w = draw_corrections(t, margin)
+    assert v == pytest.approx(-t, rel=1e-4)
+    assert w == pytest.approx(1.0, abs=1e-6)
+
+
 def test_sigma_of_fixed_players_only_shrinks_and_a_learners_does_not_vanish() -> None:
     kinds = {"a": Kind.FROZEN, "b": Kind.LEARNER}
     ratings: dict[str, Rating] = {}
