@@ -17,7 +17,7 @@ from agents.scripted.random import RandomPlayer
 from arenas.games.connect_four import COLUMNS, FULL_BOARD, ROWS, STRIDE, ConnectFour
 from arenas.match import play_pairs
 
-SPEC = ConnectFour.spec
+SPEC = arenas.make("connect_four").spec
 FULL_COLUMN = -2  # what `move_values` says of a column that takes no stone
 
 Position = tuple[int, int]  # stones of the side to move, of the other side
