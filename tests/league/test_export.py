@@ -16,10 +16,11 @@ from league.export import FORMATS, Dataset, document, render, write
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL, ROLES, VERSIONS
 
-LEADERBOARD_KEYS = (
-    "rank rank_low rank_high id name kind role rating rating_low rating_high trueskill_mu trueskill_sigma elo games wins "
-    "draws losses score superiority nash_weight worst_matchup forfeit_rate version status"
-).split()
+LEADERBOARD_KEYS = [
+    "rank", "rank_low", "rank_high", "id", "name", "kind", "role", "rating", "rating_low", "rating_high",
+    "trueskill_mu", "trueskill_sigma", "elo", "games", "wins", "draws", "losses", "score", "superiority",
+    "nash_weight", "worst_matchup", "forfeit_rate", "version", "status",
+]  # fmt: skip
 PLAIN = Dataset("T", "rows", "r", "a", ("name", "x", "n"), [{"name": "b", "x": 0.1 + 0.2, "n": None}, {"name": EVIL}])
 
 
