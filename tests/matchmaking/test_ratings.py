@@ -201,6 +201,12 @@ def test_only_the_two_players_change_and_input_stays() -> None:
     assert update_ratings(ratings, result(""), FROZEN) == {}
 
 
+def test_both_sides_count_their_own_games() -> None:
+    after = update_ratings({}, result("wwdwwl"), FROZEN)
+    counts = {id: (rating.games, rating.wins, rating.draws, rating.losses) for id, rating in after.items()}
+    assert counts == {"a": (6, 4, 1, 1), "b": (6, 1, 1, 4)}
+
+
 def test_an_unknown_kind_is_an_error() -> None:
     with pytest.raises(ValueError, match="result m names b, whose kind is not known"):
         update_ratings({}, result("ww"), {"a": Kind.BOT})
