@@ -20,34 +20,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from arenas.games.connect_four import COLUMN_MASK, COLUMNS, FULL_BOARD, STRIDE
+from arenas.games.connect_four import BOTTOM_ROW, COLUMN_MASK, COLUMNS, FULL_BOARD, STRIDE, completing
 
-_BOTTOM = sum(1 << (STRIDE * column) for column in range(COLUMNS))
 _COLUMN_MASKS = tuple(COLUMN_MASK << (STRIDE * column) for column in range(COLUMNS))
 _CHUNK = 8192  # positions expanded at once: keeps a level's tensors (7 times as long) in the processor's cache
 _MERGE_DEPTH = 4  # plies left from which a search for equal positions pays for its sort
 
 
-def winning_cells(stones: Tensor) -> Tensor:
-    """The cells of the board, empty or not, where one more stone completes four in a line with `stones`."""
-    cells = (stones << 1) & (stones << 2) & (stones << 3)
-    for shift in (STRIDE, STRIDE - 1, STRIDE + 1):
-        above, below = stones << shift, stones >> shift
-        two_above, two_below = above & (stones << (2 * shift)), below & (stones >> (2 * shift))
-        cells = cells | (two_above & ((stones << (3 * shift)) | below))
-        cells = cells | (two_below & ((stones >> (3 * shift)) | above))
-    return cells & FULL_BOARD
-
-
 def landing_cells(occupied: Tensor) -> Tensor:
     """The cells where a stone can come to rest, one in each column that is not full."""
-    return (occupied + _BOTTOM) & FULL_BOARD
+    return (occupied + BOTTOM_ROW) & FULL_BOARD
 
 
 def safe_moves(theirs: Tensor, occupied: Tensor) -> Tensor:
     """The landing cells after which the other side, holding `theirs`, has no immediate win."""
     landing = landing_cells(occupied)
-    cells = winning_cells(theirs)
+    cells = completing(theirs)
     threats = cells & landing
     forced = torch.where((threats & (threats - 1)) == 0, threats, 0)  # one threat can be blocked, two cannot
     return torch.where(threats == 0, landing, forced) & ~(cells >> 1)  # nor may a move hold up the winning stone
@@ -68,10 +56,10 @@ def move_values(mine: Tensor, theirs: Tensor, depth: int) -> Tensor:
     position, column, stone = _each_move(landing_cells(occupied))
     values = torch.full((len(mine), COLUMNS), -2, dtype=torch.int8, device=mine.device)
     moved, full = mine[position] | stone, occupied[position] | stone
-    wins = (winning_cells(mine)[position] & stone) != 0
+    wins = (completing(mine)[position] & stone) != 0
     results = wins.to(torch.int8)
     if depth >= 2:
-        replies = winning_cells(theirs)[position] & landing_cells(full)
+        replies = completing(theirs)[position] & landing_cells(full)
         results = torch.where(~wins & (replies != 0), -1, results)
         quiet = torch.nonzero(results == 0).squeeze(1)
         moved, full = moved[quiet], full[quiet]
@@ -100,7 +88,7 @@ def _values(mine: Tensor, occupied: Tensor, safe: Tensor, depth: int) -> Tensor:
         values[undecided] = _expand(mine, occupied, safe, depth)
         return values
     # A key of its own for every position: one side's stones, and in each column a bit on top of all stones.
-    keys, merged = torch.unique(mine | (occupied + _BOTTOM), return_inverse=True)
+    keys, merged = torch.unique(mine | (occupied + BOTTOM_ROW), return_inverse=True)
     first = torch.empty_like(keys)
     first[merged] = torch.arange(len(merged), device=mine.device)
     values[undecided] = _expand(mine[first], occupied[first], safe[first], depth)[merged]

@@ -12,9 +12,9 @@ from torch import Tensor
 
 import arenas
 from agents.scripted.alpha_beta import AlphaBeta, bitboards
-from agents.scripted.connect_four_search import landing_cells, move_values, safe_moves, winning_cells
+from agents.scripted.connect_four_search import landing_cells, move_values, safe_moves
 from agents.scripted.random import RandomPlayer
-from arenas.games.connect_four import COLUMNS, FULL_BOARD, ROWS, STRIDE, ConnectFour
+from arenas.games.connect_four import COLUMNS, FULL_BOARD, ROWS, STRIDE, ConnectFour, completing
 from arenas.match import play_pairs
 
 SPEC = arenas.make("connect_four").spec
@@ -130,13 +130,13 @@ def test_bit_tricks_agree_with_the_rules() -> None:
     positions = random_positions(500, seed=1)
     mine, theirs = tensors(positions)
     occupied = mine | theirs
-    landing, safe, winning = landing_cells(occupied), safe_moves(theirs, occupied), winning_cells(theirs)
+    landing, safe, winning = landing_cells(occupied), safe_moves(theirs, occupied), completing(theirs)
     for number, (own, other) in enumerate(positions):
         stones = [stone for column in range(COLUMNS) if (stone := stone_in(own | other, column)) is not None]
         assert int(landing[number]) == sum(stones)
         board = [1 << bit for bit in range(STRIDE * COLUMNS) if FULL_BOARD >> bit & 1]
-        completing = [cell for cell in board if not (own | other) & cell and has_line(other | cell)]
-        assert int(winning[number]) & ~(own | other) == sum(completing)
+        winners = [cell for cell in board if not (own | other) & cell and has_line(other | cell)]
+        assert int(winning[number]) & ~(own | other) == sum(winners)
         unpunished = [stone for stone in stones if slow_value(other, own | stone, 1) != 1]
         assert int(safe[number]) == sum(unpunished)
 
@@ -180,8 +180,9 @@ def test_the_last_stone_of_a_full_board_is_a_draw() -> None:
         assert sorted(found) == [FULL_COLUMN] * 6 + [0]
 
 
-def test_reads_the_board_from_both_seats() -> None:
-    arena = ConnectFour()
+@pytest.mark.parametrize("threats", [False, True])
+def test_reads_the_board_whatever_other_planes_there_are(threats: bool) -> None:
+    arena = ConnectFour(threats=threats)
     state = arena.reset(torch.zeros(1, 0))
     for column in (3, 3, 0, 6, 2):
         state = arena.step(state, torch.tensor([column])).state
