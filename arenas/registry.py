@@ -99,10 +99,10 @@ def make(name: str, **options: Any) -> Arena:
 
 
 def _plugins() -> dict[str, list[EntryPoint]]:
-    """Entry points by name: a native name cannot be taken over; of one that several claim, all are kept."""
+    """Entry points by name: all that claim it. A native name is looked up before them and cannot be taken over."""
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
-        if point.name not in NATIVE and point not in found.get(point.name, []):
+        if point not in found.get(point.name, []):
             found.setdefault(point.name, []).append(point)
     return found
 

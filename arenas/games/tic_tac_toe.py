@@ -22,7 +22,7 @@ def has_three(stones: Tensor) -> Tensor:
 
 def bit(cell: Tensor) -> Tensor:
     """The bitboard (int64) of cells numbered 0 to 8, row by row."""
-    return torch.ones_like(cell) << (cell + cell // SIZE)
+    return torch.ones_like(cell) << (cell + (STRIDE - SIZE) * (cell // SIZE))
 
 
 def _symmetries() -> tuple[Symmetry, ...]:

@@ -147,9 +147,10 @@ def test_games_of_a_pair_are_independent_otherwise() -> None:
     assert sum((count - 1000) ** 2 / 1000 for count in counts) < 26  # chi-square with 8 degrees, p = 0.001
 
 
-def test_uniforms_are_fresh_at_each_call_and_for_each_seat() -> None:
+@pytest.mark.parametrize("name", ["connect_four", "guess", "relay"])
+def test_uniforms_are_fresh_at_each_call_and_for_each_seat(name: str) -> None:
     a, b = Recording(), Recording()
-    play_matches(arenas.make("connect_four"), (a, b), SEEDS)
+    play_matches(ARENAS[name], (a, b), SEEDS)
     draws = torch.cat([drawn.flatten() for actor in (a, b) for _, drawn, _ in actor.calls]).tolist()
     assert len(set(draws)) > 0.999 * len(draws)
 
