@@ -1,4 +1,5 @@
-# `make league` on a fresh machine with Python and make: installs, trains a league, prints its leaderboard.
+# `make league` on a fresh machine with Python and make: installs, trains a league, prints its leaderboard;
+# the exports are in the run's folder.
 # `make test` runs the suite, `make lint` the linters.
 
 PYTHON ?= python3
@@ -16,11 +17,6 @@ TESTS  ?= not slow and not gpu and not browser
 league: $(VENV)/.installed
 	$(BIN)/league start $(ARENA) --for $(FOR) --name $(NAME)
 	$(BIN)/league leaderboard --run $(NAME)
-	$(BIN)/league export leaderboard --run $(NAME) --format html
-	$(BIN)/league export leaderboard --run $(NAME) --format json
-	$(BIN)/league export payoff --run $(NAME) --format csv
-	$(BIN)/league export ratings --run $(NAME) --format csv
-	$(BIN)/league export matches --run $(NAME) --format csv
 
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "$(TESTS)"
