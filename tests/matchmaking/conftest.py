@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,19 @@ from matchmaking.records import Kind, Player
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
 
-MakePlayers = Callable[..., list[Player]]
-
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """The server of the session. Tests that kill a server start their own."""
-    embedded = EmbeddedServer(tmp_path_factory.mktemp("redis"))
-    embedded.start()
-    yield embedded
-    embedded.stop()
+def server() -> Iterator[EmbeddedServer]:
+    """The server of the session, in memory where the system has a folder there: on a busy disk each write waits long.
+
+    Tests that kill a server start their own, on disk.
+    """
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="league-test-", dir=memory if memory.is_dir() else None) as folder:
+        embedded = EmbeddedServer(Path(folder))
+        embedded.start()
+        yield embedded
+        embedded.stop()
 
 
 @pytest.fixture

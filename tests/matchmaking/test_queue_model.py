@@ -174,7 +174,7 @@ def _run(server: EmbeddedServer, examples: int, steps: int) -> None:
 
 
 def test_any_order_of_verbs(server: EmbeddedServer) -> None:
-    _run(server, examples=25, steps=40)
+    _run(server, examples=12, steps=30)
 
 
 @pytest.mark.slow
