@@ -40,6 +40,13 @@ def test_an_active_constraint_outside_of_the_support_is_kept() -> None:
     assert weights == pytest.approx([2 / 3, 1 / 3, 0.0], abs=1e-6)
 
 
+def test_copies_share_evenly_in_a_lopsided_cycle() -> None:
+    """An equilibrium from the linear program alone would split some pairs of copies unevenly."""
+    cycle = np.array([[0.0, -2.0, 3.0], [2.0, 0.0, -5.0], [-3.0, 5.0, 0.0]])  # equilibrium (5, 3, 2) / 10
+    doubled = np.kron(cycle, np.ones((2, 2)))
+    assert nash_weights(doubled) == pytest.approx([0.25, 0.25, 0.15, 0.15, 0.1, 0.1], abs=1e-6)
+
+
 def test_few_players() -> None:
     assert nash_weights(np.empty((0, 0))).shape == (0,)
     assert nash_weights(np.zeros((1, 1))).tolist() == [1.0]
