@@ -16,6 +16,7 @@ from torch.nn import functional
 from agents.core import Output, Parameters
 from agents.settings import NetworkConfig, Trunk
 
+POLICY_GAIN = 0.01  # of the policy's columns of the head: play starts nearly uniform
 ALIGNMENT = 32  # elements; rows of a flat buffer keep every tensor on a 64-byte border in bf16
 
 
@@ -88,9 +89,8 @@ class Network:
             self._add_dense("gru_input", width, 3 * config.memory, 1.0)
             self._add_dense("gru_hidden", config.memory, 3 * config.memory, 1.0)
             width = config.memory
-        # The head is one layer: A logits (small at first, so that play starts uniform) and the value.
-        self._add_dense("policy", width, num_actions, 0.01)
-        self._add_dense("value", width, 1, 1.0)
+        # Policy and value are columns of one layer: two skinny products cost nearly twice as much as one.
+        self._add_dense("head", width, num_actions + 1, 1.0)
 
     @property
     def recurrent(self) -> bool:
@@ -120,8 +120,8 @@ class Network:
                 rows, columns = rows - kernel + 1, columns - kernel + 1
         if min(rows, columns) < 1:
             raise ValueError(
-                f"network.kernel: {len(self.config.channels)} layers of {kernel} x {kernel} without padding leave nothing "
-                f"of a board of {self.observation_shape[1]} x {self.observation_shape[2]}"
+                f"network.kernel: {len(self.config.channels)} layers of {kernel} x {kernel} without padding leave "
+                f"nothing of a board of {self.observation_shape[1]} x {self.observation_shape[2]}"
             )
         return planes * rows * columns
 
@@ -134,6 +134,7 @@ class Network:
                 for row in view:
                     rows = row.flatten(1) if row.dim() > 2 else row  # convolutions: [out, in * k * k]
                     torch.nn.init.orthogonal_(rows, gain, generator=generator)
+        self.layout.views(flat)["head.weight"][..., :-1] *= POLICY_GAIN
         return flat
 
     def initial_memory(self, stack: int, batch: int, dtype: torch.dtype, device: torch.device) -> Tensor | None:
@@ -163,12 +164,8 @@ class Network:
         if self.recurrent:
             assert memory is not None, "a recurrent network is called with its memory"
             hidden = memory = self._remember(parameters, hidden, memory)
-        # The heads are computed in float32: rounded to bfloat16, a logit of 8 is off by up to 0.03, and the ratio of
-        # PPO's objective with it.
-        features = hidden.float()
-        logits = _dense(parameters, "policy", features)
-        value = _dense(parameters, "value", features)
-        return Output(logits, value.squeeze(-1), memory)
+        head = _dense(parameters, "head", hidden).float()
+        return Output(head[..., :-1], head[..., -1], memory)
 
     def _convolve(self, parameters: Parameters, observation: Tensor) -> Tensor:
         """[P, S, C, H, W] -> [P, S, H * W * C']: the stack is the groups of one grouped convolution."""
@@ -194,7 +191,7 @@ class Network:
 
 
 def _dense(parameters: Parameters, name: str, hidden: Tensor) -> Tensor:
-    weight, bias = (parameters[f"{name}.{part}"].to(hidden.dtype) for part in ("weight", "bias"))
+    weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
     if len(weight) == 1:  # a stack of one: the plain product is faster than a batched one, forward and backward
         return torch.addmm(bias[0], hidden[0], weight[0]).unsqueeze(0)
     return torch.baddbmm(bias, hidden, weight)

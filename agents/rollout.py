@@ -177,7 +177,7 @@ class Rollout:
         self.lane_memory = self.network.initial_memory(len(self.lanes.flat), config.lane_size, self.dtype, self.device)
 
     def _random_openings(self) -> State:
-        """A position for each environment, 1 to `opening_plies` random plies from its start; the start where that ends it."""
+        """For each environment a position some random plies from its start, or the start where they ended the game."""
         spec, most = self.arena.spec, self.config.opening_plies
         start = state = self.arena.reset(self._uniforms(spec.reset_uniforms))
         plies = (self._uniforms(1)[:, 0] * most).long() + 1

@@ -19,6 +19,7 @@ class Benchmark(NamedTuple):
 
 
 BENCHMARKS = {
+    "learner": Benchmark("league.bench_learner:bench_learner", "training in a league on Connect Four, on one core"),
     "pfsp": Benchmark("matchmaking.bench_pfsp:bench_pfsp", "choosing opponents among 10,000 frozen players"),
     "redis": Benchmark("matchmaking.bench:bench_redis", "verbs a second and results a second through Redis"),
 }

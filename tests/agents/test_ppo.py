@@ -207,8 +207,8 @@ def test_learns_to_answer_rock_with_paper(memory: int) -> None:
     ppo, rollout = setup("rock_paper_scissors", 2, config, memory)
     rock = ppo.masters[0].clone()
     views = ppo.network.layout.views(rock.unsqueeze(0))
-    views["policy.weight"].zero_()
-    views["policy.bias"].copy_(torch.tensor([[[50.0, 0.0, 0.0]]]))
+    views["head.weight"].zero_()
+    views["head.bias"].copy_(torch.tensor([[[50.0, 0.0, 0.0, 0.0]]]))
     for row in range(4):
         rollout.assign(row, rock)
     for _ in range(40):
