@@ -110,3 +110,11 @@ def test_thousands_of_players_are_planned_quickly() -> None:
     started = time.perf_counter()
     assert len(_plan(players, {}, {}, 64)) == 64
     assert time.perf_counter() - started < 1.0
+
+
+def test_among_players_of_equal_games_the_uncertain_one_comes_first() -> None:
+    players = _players(8)
+    ratings, games = _settled(players)
+    ratings[players[5].id] = Rating(sigma=3.0)
+    pairings = _plan(players, ratings, games, 3)
+    assert {pairing.a for pairing in pairings} == {players[5].id}
