@@ -77,6 +77,19 @@ def test_rewards_of_a_simultaneous_game() -> None:
     assert step.terminated.all()
 
 
+def test_rewards_are_those_of_the_step() -> None:
+    """Laser tag rewards each tag by 1, so a step can never be worth more, whatever a game has brought so far."""
+    arena = from_openspiel("laser_tag(horizon=300)")
+    random = torch.Generator().manual_seed(0)
+    state, total = arena.reset(torch.rand(4, 1, generator=random)), torch.zeros(4, 2)
+    for _ in range(300):
+        step = arena.step(state, torch.randint(arena.spec.num_actions, (4, 2), generator=random))
+        state, total = step.state, total + step.rewards
+        assert step.rewards.abs().max() <= 1
+    assert step.terminated.all()
+    assert total.abs().max() > 1
+
+
 def test_a_game_goes_on_from_its_newest_state_only() -> None:
     arena = from_openspiel("tic_tac_toe")
     old = arena.reset(torch.zeros(2, 1))

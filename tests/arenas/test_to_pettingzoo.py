@@ -29,6 +29,13 @@ def test_pettingzoo_api_test(name: str) -> None:
     api_test(aec_env(name), num_cycles=60)
 
 
+@pytest.mark.filterwarnings(ADVICE)
+@pytest.mark.usefixtures("toys")
+def test_pettingzoo_api_test_of_an_arena_that_rewards_every_step() -> None:
+    with closing(from_pettingzoo("toys/corridor", api="aec", lives=[0, 0], workers=1)) as arena:
+        api_test(aec_env(arena), num_cycles=20)
+
+
 @pytest.mark.parametrize("name", SEQUENTIAL + SIMULTANEOUS)
 def test_pettingzoo_seed_test(name: str) -> None:
     seed_test(lambda: aec_env(name), num_cycles=60)
