@@ -118,3 +118,11 @@ def test_among_players_of_equal_games_the_uncertain_one_comes_first() -> None:
     ratings[players[5].id] = Rating(sigma=3.0)
     pairings = _plan(players, ratings, games, 3)
     assert {pairing.a for pairing in pairings} == {players[5].id}
+
+
+def test_opponents_change_although_one_is_closest() -> None:
+    players = _players(8)
+    ratings, _ = _settled(players, step=0.5)
+    ratings[players[0].id] = Rating(mu=25.0, sigma=8.0)
+    opponents = [p.b for p in _plan(players, ratings, {}, 9) if p.a == players[0].id]
+    assert len(set(opponents)) == len(opponents) >= 5

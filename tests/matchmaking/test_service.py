@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
 from matchmaking.errors import MatchmakingError, UnknownPlayerError
 from matchmaking.fold import RatingFold
-from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Player, Role
+from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Pairing, Player, Rating, Role
 from matchmaking.run_records import Reported
+from matchmaking.schedule import Games, informative
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 from tests.matchmaking.conftest import make_players
@@ -100,3 +102,23 @@ def test_a_person_may_say_id_name_or_role(matchmaker: Matchmaker) -> None:
         matchmaker.find("alpha_beta:22")
     with pytest.raises(UnknownPlayerError, match="no player 'main_exploiter'"):
         matchmaker.find("main_exploiter")
+
+
+def test_a_scheduler_is_told_what_was_played_and_what_waits(store: Store) -> None:
+    told: list[dict[tuple[str, str], int]] = []
+
+    def spy(
+        players: Sequence[Player], ratings: Mapping[str, Rating], games: Games, pairs: int, rng: random.Random
+    ) -> Iterator[Pairing]:
+        told.append(dict(games))
+        return informative(players, ratings, games, pairs, rng)
+
+    a, b = sorted(player.id for player in make_players(store, 2))
+    matchmaker = Matchmaker(store, scheduler=spy, pairs=2)
+    matchmaker.plan(2)
+    lease = matchmaker.lease("w")
+    assert lease is not None
+    matchmaker.plan(1, at_most=1)
+    matchmaker.report_match(lease, "wldd")
+    matchmaker.plan(1, at_most=5)
+    assert told == [{}, {(a, b): 8}, {(a, b): 12}]
