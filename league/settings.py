@@ -63,9 +63,7 @@ def resolve(
     named = [layer.table["arena"] for layer in upper if isinstance(layer.table.get("arena"), str)]
     chosen = named[-1] if named else LeagueConfig().arena
     variation: Variation = "gpu" if gpu else "laptop"
-    # All defaults lie below, so that a layer may give a part of a table and keep the rest.
-    defaults = Layer("defaults", LeagueConfig().model_dump(exclude_none=True))
-    return validate([defaults, Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
+    return validate([Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
 
 
 def preset(arena: str, variation: Variation) -> Table:

@@ -67,6 +67,9 @@ def test_a_partial_role_keeps_the_rest_of_its_rule() -> None:
     config = resolve("connect_four", environment={}, flags=[set_layer("roles.main_exploiter.min_steps=5")])
     assert config.roles.main_exploiter.min_steps == 5
     assert config.roles.main_exploiter.reset_probability == 1.0
+    paper = resolve("connect_four", environment={}, flags=[set_layer("roles.preset=paper")])
+    assert paper.roles.main_exploiter.min_games == 50  # the paper's, and the arena's own number of steps
+    assert paper.roles.main_exploiter.max_steps == config.roles.main_exploiter.max_steps
 
 
 @pytest.mark.parametrize(
