@@ -120,15 +120,23 @@ class Watched:
         return self._inner.act(observation, uniforms, live)
 
 
-def once(monkeypatch: pytest.MonkeyPatch, happening: Callable[[], None]) -> None:
-    """Let something happen in the middle of the next pairing of scripted players."""
+def once(monkeypatch: pytest.MonkeyPatch, happening: Callable[[], None]) -> list[str]:
+    """Let something happen in the middle of the next pairing of scripted players.
+
+    Returns:
+        An entry for each answer that was asked for after it.
+    """
     waiting = [happening]
+    after: list[str] = []
 
     def before() -> None:
         if waiting:
             waiting.pop()()
+        else:
+            after.append("answer")
 
     monkeypatch.setattr("league.roster.make", lambda name, spec: Watched(make(name, spec), before))
+    return after
 
 
 def test_scripted_players_are_rated_as_they_are(bench: MakeBench) -> None:
@@ -190,6 +198,7 @@ def test_a_damaged_checkpoint_is_flagged_and_the_rest_goes_on(bench: MakeBench) 
     for _ in range(4):
         assert table.evaluator.play_next()
     assert {player for result in table.matchmaker.matches() for player in (result.a, result.b)} == {sound.id, weak.id}
+    assert len(table.store.queue.dropped()) == 1, "it is not asked to play again"
     assert damaged.id not in {player.id for player in table.evaluator.due()}
 
 
@@ -203,8 +212,9 @@ def test_a_lost_lease_is_given_up_in_the_middle(bench: MakeBench, monkeypatch: p
         assert lease is not None
         assert lease.pairing.id == pairing.id
 
-    once(monkeypatch, lose)
+    after = once(monkeypatch, lose)
     assert table.evaluator.play_next()
+    assert after == [], "it plays no further than it knows"
     assert table.matchmaker.matches() == []
     assert table.store.queue.dropped() == []
     assert [waiting.id for waiting in table.store.queue.pending()] == [pairing.id], "it is the other's to play"

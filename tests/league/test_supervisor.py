@@ -188,6 +188,7 @@ def test_a_stop_command_ends_the_run_without_a_fault(supervised: Start) -> None:
 
 def test_nothing_outlives_a_killed_supervisor_and_the_next_one_goes_on(supervised: Start) -> None:
     run = supervised(run={"duration": 600.0})
+    run.behave("learner-0", "hang")  # it looks at nothing any more: only the kernel can end it
     run.start()
     pids = [run.heard("learner-0"), run.heard("evaluator-0"), run.heard("rater-0"), run.redis_pid() or 0]
     run.send(signal.SIGKILL)
