@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from matchmaking.service import Matchmaker
 
 BOARD_ROWS = 10
 STOPPED = "stopped"
+WINDOW = 10.0  # seconds over which rates are taken
 
 
 class _Part(BaseModel):
@@ -112,7 +114,7 @@ class SnapshotReader:
     def __init__(self, matchmaker: Matchmaker, clock: Callable[[], float] = time.monotonic) -> None:
         self._matchmaker = matchmaker
         self._clock = clock
-        self._before: _Moment | None = None
+        self._moments: deque[_Moment] = deque()
 
     def read(self, *, state: str = "running", elapsed: float = 0.0, time_left: float | None = None) -> Snapshot:
         """The run as it stands now; a run that is `stopped` has no speed.
@@ -129,7 +131,7 @@ class SnapshotReader:
         episodes = {player: status.episodes for player, status in statuses.items()}
         rated_games = sum(rating.games for rating in ratings.values()) // 2
         now = _Moment(self._clock(), episodes, rated_games)
-        before, self._before = self._before, now
+        before = self._remember(now)
 
         learners = []
         for player in players:
@@ -154,6 +156,14 @@ class SnapshotReader:
             rated_games_per_second=_rate(now, before, rated_games, before and before.rated_games),
             processes=tuple(store.processes.heartbeats()),
         )
+
+    def _remember(self, now: _Moment) -> _Moment | None:
+        """The moment that rates are taken from: some seconds ago, since learners and raters report in bursts."""
+        while len(self._moments) > 1 and now.at - self._moments[1].at >= WINDOW:
+            self._moments.popleft()
+        before = self._moments[0] if self._moments else None
+        self._moments.append(now)
+        return before
 
 
 def _rate(now: _Moment, before: _Moment | None, new: int | None, old: int | None) -> float | None:

@@ -131,6 +131,10 @@ def test_rates_are_what_happened_between_two_readings(matchmaker: Matchmaker) ->
     rows = {row.id: row.games_per_second for row in reader.read().learners}
     assert rows.pop(status.player) == 100.0
     assert list(rows.values()) == [0.0]
+    for second in range(106, 116):  # nothing more happens: the burst leaves the window after ten seconds
+        now[0] = float(second)
+        last = {row.id: row.games_per_second for row in reader.read().learners}[status.player]
+        assert last == (500 / (second - 100) if second <= 114 else 0.0)
     store.close()
 
 
