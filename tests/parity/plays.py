@@ -51,6 +51,7 @@ def play(arena: Arena, games: int = GAMES, seed: int = 0) -> Plays:
     live = torch.ones(games, dtype=torch.bool)
     columns: list[tuple[torch.Tensor, ...]] = []
     while live.any():
+        assert len(columns) < arena.spec.max_steps, f"{int(live.sum())} games do not end"
         seen = arena.observe(state)
         agents = arena.spec.num_agents if arena.spec.turns is Turns.SIMULTANEOUS else 1
         draws = uniforms(seeds, len(columns), agents * arena.spec.num_actions, 1).view(seen.action_mask.shape)
