@@ -3,7 +3,7 @@
     import league
 
     finished = league.start("connect_four", duration="5m")
-    print(league.status(finished.run.name).board)
+    print(league.leaderboard(finished.run.name).players[0])
 
 The functions live in `league.api` and are imported when they are first used, so that `import league` costs nothing.
 """
@@ -14,9 +14,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from league.api import Finished, resume, start, status, stop
+    from league.api import Finished, leaderboard, resume, start, status, stop
 
-__all__ = ["Finished", "resume", "start", "status", "stop"]
+__all__ = ["Finished", "leaderboard", "resume", "start", "status", "stop"]
 
 
 def __getattr__(name: str) -> Any:

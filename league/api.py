@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from league.access import opened, running
 from league.clock import training_time
@@ -20,6 +21,9 @@ from league.settings import Layer, nest, players_layer, resolve, save, set_layer
 from league.snapshot import Snapshot, SnapshotReader
 from league.text import duration as duration_text
 from league.watch import Reporter
+
+if TYPE_CHECKING:
+    from matchmaking.standings import Board  # brings scipy, which `league status` does without
 
 STOP_PATIENCE = 120.0  # seconds for a run to save everything and end
 
@@ -261,3 +265,11 @@ def status(run: str | None = None, *, runs_dir: Path | None = None) -> Snapshot:
     with opened(folder, config) as matchmaker:
         elapsed, left = training_time(matchmaker.store, config.run.duration)
         return SnapshotReader(matchmaker).read(state=state, elapsed=elapsed, time_left=left)
+
+
+def leaderboard(run: str | None = None, *, runs_dir: Path | None = None) -> Board:
+    """The published ratings of a run, computed from its whole log of rated matches."""
+    from league import reports
+
+    with opened(find(runs_root(runs_dir), run)) as matchmaker:
+        return reports.board(matchmaker)

@@ -69,7 +69,7 @@ def test_the_help_imports_nothing_but_click() -> None:
 def test_the_package_itself_imports_nothing() -> None:
     code = "import sys, league\nprint(league.__all__, 'pydantic' in sys.modules)\nprint(league.start.__module__)"
     assert python(code).splitlines() == [
-        f"{sorted(['Finished', 'resume', 'start', 'status', 'stop'])} False",
+        f"{sorted(['Finished', 'leaderboard', 'resume', 'start', 'status', 'stop'])} False",
         "league.api",
     ]
 
@@ -106,6 +106,8 @@ def test_status_and_leaderboard_agree_with_the_run(made_up: RunFolder) -> None:
     assert status["learners"][0]["steps"] == 3_200_000
     board = json.loads(call("leaderboard --json", run=made_up).stdout)
     assert board["schema"] == SCHEMA
+    standings = api.leaderboard("made-up", runs_dir=made_up.path.parent)
+    assert board["players"] == [row.model_dump(mode="json") for row in standings.players]
     assert "main_agent-1.v2" in call("leaderboard", run=made_up).stdout
 
 
