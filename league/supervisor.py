@@ -170,7 +170,11 @@ class Supervisor:
         """Keep everything going until the run is to end."""
         now = time.monotonic()
         ending = self._ending()
-        for worker in crew.everyone if ending is None else (*crew.evaluators, *crew.raters):
+        if ending is None:
+            needed: Sequence[Worker] = crew.everyone
+        else:  # killed on its last steps: what was left to do is done now
+            needed = (*crew.evaluators, *crew.raters) if ending is Ending.LIMIT else ()
+        for worker in needed:
             worker.start(now)
         self._state = "running"
         while ending is None:
@@ -276,9 +280,18 @@ class Supervisor:
 
     def _finish(self, crew: Crew, workers: Sequence[Worker], seconds: float) -> None:
         """Ask workers to do what is due and leave, and wait for them; who is not ready by then is left running."""
-        for worker in workers:
-            self._keeper.patiently(partial(self._store.processes.send, Command(target=worker.name, name=FINISH)))
-        self._wait(crew, lambda: not _running(workers), seconds)
+        told: set[str] = set()
+
+        def done() -> bool:
+            running = _running(workers)
+            for worker in running:
+                if worker.working and worker.name not in told:  # one that still starts would not hear it
+                    told.add(worker.name)
+                    order = Command(target=worker.name, name=FINISH)
+                    self._keeper.patiently(partial(self._store.processes.send, order))
+            return not running
+
+        self._wait(crew, done, seconds)
 
     def _stop(self, crew: Crew, workers: Sequence[Worker], seconds: float) -> None:
         """Ask workers to stop and wait for them; who does not is killed."""
