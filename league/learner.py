@@ -29,13 +29,14 @@ from league.hosting import hosting
 from league.metrics import MetricsWriter
 from league.process import Process, run_process
 from league.roles import should_freeze, should_reset
-from league.training import Iteration, Trainer, TrainingSetup
+from league.training import Iteration, Trainer, TrainingSetup, added_up
 from league.weights import LiveWeights, OpponentWeights
 from matchmaking import rules
 from matchmaking.population import Population
-from matchmaking.records import Kind, LearnerStatus, Player, Role, new_id
+from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Player, Role, new_id
 
 SAVE_EVERY = 15.0  # seconds between saved states: what a kill -9 costs at the most
+REPORT_EVERY = 0.25  # seconds between reports of finished episodes
 SHARE_EVERY = 1.0  # seconds between looks at the rest of the league
 METRICS_EVERY = 5.0  # seconds between points of the curves
 PACE_WINDOW = 10.0  # seconds over which samples a second are taken
@@ -96,6 +97,7 @@ class Learner:
             weights,
         )
         self.careers = {player.id: Career() for player in self.players}
+        self.unreported: list[EpisodeCount] = []
         self.states = StateStore(process.run.checkpoints, process.name)
         self.chance = np.random.default_rng([config.seed, index, 1])  # of resets
         self._resume()
@@ -119,6 +121,7 @@ class Learner:
 
     def save(self) -> None:
         """Make everything durable that a resume needs."""
+        self._report()
         tensors, trainer = self.trainer.state()
         extra: dict[str, JsonValue] = {
             "trainer": trainer,
@@ -136,15 +139,19 @@ class Learner:
             self.live.publish(player.id, self.weights(player))
         started = time.monotonic()
         next_save, next_share, next_metrics = started + SAVE_EVERY, started, started + METRICS_EVERY
+        next_report = started
         recent = Recent([player.id for player in self.players])
         metrics = MetricsWriter(process.run.metrics, process.name, tensorboard=self.config.run.tensorboard)
         while not (process.stopping or process.finishing or self._trained_enough()):
             iteration = self.trainer.iterate()
-            self._report(iteration)
+            self._count(iteration)
             recent.add(iteration)
             for player in self.players:
                 self._apply_role(player)
             now = time.monotonic()
+            if now >= next_report:
+                next_report = now + REPORT_EVERY
+                self._report()
             if now >= next_share:
                 next_share = now + SHARE_EVERY
                 self._share(recent)
@@ -217,20 +224,31 @@ class Learner:
             log.info("reset %s to its initial weights", player.name)
         self.save()
 
-    def _report(self, iteration: Iteration) -> None:
-        self.store.report_episodes(iteration.counts)
+    def _count(self, iteration: Iteration) -> None:
+        """Take note of what an iteration gave, here; Redis hears of it with the next report."""
         for row in iteration.counts:
             self.population.record(row.player, row.opponent, row.wins, row.draws, row.losses)
             self.careers[row.player].episodes += row.games
+        self.unreported += iteration.counts
         for player, rule in self.trainer.rules.items():
             rule.observe(self.population, [row for row in iteration.counts if row.player == player])
         for player, samples in iteration.samples.items():
             self.careers[player].steps += samples
 
+    def _report(self) -> None:
+        """One report for all iterations since the last one: each costs the server a flush to the disk."""
+        if self.unreported:
+            self.store.report_episodes(added_up(self.unreported))
+            self.unreported = []
+
     def _share(self, recent: Recent) -> None:
         """Look at the rest of the league, and show it one's own state."""
         self._meet_new_players()
+        self._report()
+        elsewhere = [learner.id for learner in self.population.learners if learner not in self.players]
         for player in self.players:
+            # Learners of other processes report their episodes against this one themselves.
+            self.population.update_row(player.id, self.store.payoff_row(player.id, elsewhere))
             self.live.publish(player.id, self.weights(player))
             career = self.careers[player.id]
             self.store.processes.set_status(

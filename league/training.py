@@ -156,19 +156,17 @@ class Trainer:
 
     def _counts(self) -> list[EpisodeCount]:
         """The countable episodes of the last rollout, lanes with the same opponent added up."""
-        sums: dict[tuple[str, str, int], list[int]] = {}
+        rows = []
         for row, seats in enumerate(self.rollout.counts().tolist()):
             player, opponent = self.players[row // self.setup.rollout.lanes], self.opponents[row]
             if opponent is None or opponent == player:
                 continue
-            for seat, outcomes in enumerate(seats):
-                if any(outcomes):
-                    total = sums.setdefault((player, opponent, seat), [0, 0, 0])
-                    sums[player, opponent, seat] = [a + b for a, b in zip(total, outcomes, strict=True)]
-        return [
-            EpisodeCount(player=player, opponent=opponent, seat=seat, wins=wins, draws=draws, losses=losses)
-            for (player, opponent, seat), (wins, draws, losses) in sums.items()
-        ]
+            rows += [
+                EpisodeCount(player=player, opponent=opponent, seat=seat, wins=wins, draws=draws, losses=losses)
+                for seat, (wins, draws, losses) in enumerate(seats)
+                if wins + draws + losses
+            ]
+        return added_up(rows)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
         """Everything that is needed to go on as if nothing had happened: tensors, and the rest as JSON."""
@@ -200,6 +198,19 @@ class Trainer:
         self.choices.bit_generator.state = extra["choices"]
         for player, state in extra["rules"].items():
             self.rules[player].load_state(state)
+
+
+def added_up(counts: Sequence[EpisodeCount]) -> list[EpisodeCount]:
+    """The same episodes with one row for each player, opponent and seat."""
+    sums: dict[tuple[str, str, int], list[int]] = {}
+    for row in counts:
+        total = sums.setdefault((row.player, row.opponent, row.seat), [0, 0, 0])
+        for index, number in enumerate((row.wins, row.draws, row.losses)):
+            total[index] += number
+    return [
+        EpisodeCount(player=player, opponent=opponent, seat=seat, wins=wins, draws=draws, losses=losses)
+        for (player, opponent, seat), (wins, draws, losses) in sums.items()
+    ]
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -216,10 +216,14 @@ class Population:
     def load_row(self, learner: str, row: Mapping[str, Counters]) -> None:
         """Replace a hosted learner's whole row by stored counters, keyed by opponent; the others have no games."""
         self._row(learner)
-        fresh = _PayoffRow(self._capacity)
+        self._rows[learner] = _PayoffRow(self._capacity)
+        self.update_row(learner, row)
+
+    def update_row(self, learner: str, row: Mapping[str, Counters]) -> None:
+        """Replace a hosted learner's counters against some opponents by stored ones."""
+        mine = self._row(learner)
         for opponent, counters in row.items():
-            fresh.set(self.index(opponent), counters.games, counters.wins, counters.draws, counters.losses)
-        self._rows[learner] = fresh
+            mine.set(self.index(opponent), counters.games, counters.wins, counters.draws, counters.losses)
 
     def counters(self, learner: str, opponent: str) -> Counters:
         """The counters of a hosted learner against one opponent."""

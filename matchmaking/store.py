@@ -217,21 +217,25 @@ class Store:
             raise UnknownPlayerError(f"a row names an index that no player of run {self.info.name!r} has: {text[:200]}")
         return done == 1
 
-    def payoff_row(self, player: str) -> dict[str, Counters]:
-        """The counters of a player against everyone it has met.
+    def payoff_row(self, player: str, opponents: Sequence[str] | None = None) -> dict[str, Counters]:
+        """The counters of a player against those of its opponents that it has met.
+
+        Args:
+            player: id.
+            opponents: ids; None takes everyone.
 
         Raises:
-            UnknownPlayerError: it was never registered.
+            UnknownPlayerError: one of them was never registered.
         """
         mine = self.index(player)
-        players = self.players()
-        if not players:
+        ids = [other.id for other in self.players()] if opponents is None else list(opponents)
+        if not ids:
             return {}
-        fields = [pair_field(mine, other) for other in range(len(players))]
-        values = self.session.read("HMGET", "payoff", *fields)
+        others = [self.index(other) for other in ids]
+        values = self.session.read("HMGET", "payoff", *(pair_field(mine, other) for other in others))
         return {
-            players[other].id: unpack_counters(value, mirrored=mine > other)
-            for other, value in enumerate(values)
+            opponent: unpack_counters(value, mirrored=mine > other)
+            for opponent, other, value in zip(ids, others, values, strict=True)
             if value is not None
         }
 
