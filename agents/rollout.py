@@ -320,7 +320,10 @@ class Rollout:
         total = returns + reward
         outcome = torch.where(total > 0, 0, torch.where(total < 0, 2, 1))
         code = torch.where(ended & fresh, 1 + seat * OUTCOMES + outcome, 0)
-        final = self._final_view(after.state, seat) if self.arena.spec.truncates else reward
+        spec = self.arena.spec
+        # In a foreign arena each view is a round trip to its processes, and hardly any step ends by a limit.
+        viewed = spec.truncates and (spec.pure or bool(after.truncated.any()))
+        final = self._final_view(after.state, seat) if viewed else reward
         state = self.arena.renew(after.state, ended, reset_uniforms)
         if openings is not None:
             state = select(ended & self.opened, openings, state)
