@@ -244,6 +244,16 @@ def test_what_is_left_of_the_time_goes_on_after_a_stop(supervised: Start) -> Non
     assert second.left == 600.0 - second.elapsed
 
 
+def test_a_run_without_time_left_only_does_what_was_left_to_do(supervised: Start) -> None:
+    run = supervised(run={"duration": 0.5})
+    for time_around in (1, 2):
+        run.start()
+        code, output = run.wait()
+        assert code == 0, output
+        assert run.events("evaluator-0")[1::2] == ["finish"] * time_around
+    assert len(run.events("learner-0")) == 2, "nobody trains beyond the limit"
+
+
 def test_the_supervisor_imports_no_torch() -> None:
     code = "import sys, league.supervisor; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
