@@ -104,20 +104,20 @@ class Learner:
 
     def _resume(self) -> None:
         saved = self.states.load()
-        if saved is None:
-            return
-        extra: Mapping[str, Any] = saved.extra
-        try:
-            self.trainer.load_state(saved.tensors, extra["trainer"])
-        except ValueError as error:
-            raise StateMismatchError(f"{self.states.pointer}: {error}") from error
-        self.initial = saved.tensors["initial"]
-        self.chance.bit_generator.state = extra["chance"]
-        self.careers = {player: Career.model_validate(career) for player, career in extra["careers"].items()}
-        # A player frozen after the last saved state exists all the same: its number must not be given twice.
+        if saved is not None:
+            extra: Mapping[str, Any] = saved.extra
+            try:
+                self.trainer.load_state(saved.tensors, extra["trainer"])
+            except ValueError as error:
+                raise StateMismatchError(f"{self.states.pointer}: {error}") from error
+            self.initial = saved.tensors["initial"]
+            self.chance.bit_generator.state = extra["chance"]
+            self.careers = {player: Career.model_validate(career) for player, career in extra["careers"].items()}
+            log.info("goes on from iteration %d", self.trainer.iteration)
+        # A player frozen after the last saved state exists all the same: its number is not given twice.
         for player, career in self.careers.items():
-            career.generation = max(career.generation, len(self.population.frozen_of(player)))
-        log.info("goes on from iteration %d", self.trainer.iteration)
+            frozen = self.population.frozen_of(player)
+            career.generation = max(career.generation, len(frozen))
 
     def save(self) -> None:
         """Make everything durable that a resume needs."""
