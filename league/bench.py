@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from league.errors import InputError, suggestion
@@ -12,21 +13,29 @@ Figures = dict[str, float]
 
 
 class Benchmark(NamedTuple):
-    """Where a benchmark is (`module:function`, called without arguments), and its line for people."""
+    """Where a benchmark is (`module:function`), its line for people, and whether it can run a yardstick beside itself."""
 
     where: str
     description: str
+    takes_yardstick: bool = False
 
 
 BENCHMARKS = {
-    "learner": Benchmark("league.bench_learner:bench_learner", "training in a league on Connect Four, on one core"),
+    "learner": Benchmark(
+        "league.bench_learner:bench_learner", "training in a league on Connect Four, on one core", True
+    ),
+    "pettingzoo": Benchmark("arenas.bench_pettingzoo:bench", "an environment of PettingZoo as an arena"),
     "pfsp": Benchmark("matchmaking.bench_pfsp:bench_pfsp", "choosing opponents among 10,000 frozen players"),
     "redis": Benchmark("matchmaking.bench:bench_redis", "verbs a second and results a second through Redis"),
 }
 
 
-def run(name: str) -> Figures:
+def run(name: str, yardstick: Path | None = None) -> Figures:
     """Measure.
+
+    Args:
+        name: of the benchmark.
+        yardstick: a script of somebody else's that does the same work, for those that can run one.
 
     Raises:
         InputError: there is no benchmark of that name.
@@ -34,5 +43,5 @@ def run(name: str) -> Figures:
     if name not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}; {suggestion(name, BENCHMARKS)}")
     module, function = BENCHMARKS[name].where.split(":")
-    measure: Callable[[], Figures] = getattr(importlib.import_module(module), function)
-    return measure()
+    measure: Callable[..., Figures] = getattr(importlib.import_module(module), function)
+    return measure(yardstick) if BENCHMARKS[name].takes_yardstick else measure()

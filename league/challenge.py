@@ -58,7 +58,7 @@ def challenge(
     *,
     games: int = 100,
     seed: int = 0,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     run: RunFolder | None = None,
     matchmaker: Matchmaker | None = None,
 ) -> Result:
@@ -70,7 +70,8 @@ def challenge(
         b: the same.
         games: how many; an odd number is made even.
         seed: what all randomness follows from.
-        temperature: of the policies' softmax; 0 plays the most likely action.
+        temperature: of the policies' softmax; 0 plays the most likely action; None takes what the run's rated matches
+            are played with, and 1 where there is no run.
         run: whose players can be named.
         matchmaker: of that run.
 
@@ -78,6 +79,8 @@ def challenge(
         InputError: a player that cannot play, or cannot be found.
         CheckpointError: a checkpoint that is damaged or of another arena.
     """
+    if temperature is None:
+        temperature = run.config().evaluation.temperature if run is not None else 1.0
     agents = [_agent(text, arena, temperature, run, matchmaker) for text in (a, b)]
     outcomes = play_pairs(arena, agents[0], agents[1], (games + 1) // 2, seed)
     return summarise(arena.spec.name, a, b, seed, outcomes)

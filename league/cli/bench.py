@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.table import Table
 
@@ -11,12 +13,17 @@ from league.cli.options import AS_JSON, console, print_json
 
 @click.command(epilog="Benchmarks: " + "; ".join(f"{name}: {bench.description}" for name, bench in BENCHMARKS.items()))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--yardstick",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A script that does the learner's work and prints `NNNk learner samples/cpu-s`: run beside it.",
+)
 @AS_JSON
-def bench(names: tuple[str, ...], as_json: bool) -> None:
+def bench(names: tuple[str, ...], yardstick: Path | None, as_json: bool) -> None:
     """Measure the speed of this machine: all benchmarks, or those that are named."""
     results = {}
     for name in names or tuple(BENCHMARKS):
-        figures = run(name)
+        figures = run(name, yardstick)
         results[name] = figures
         if not as_json:
             table = Table(name, "", title=None, box=None, pad_edge=False)

@@ -19,7 +19,7 @@ from league.text import percent
 @click.option("-n", "games", type=click.IntRange(min=2), default=100, show_default=True, help="Matches, seats swapped.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and checkpoints only.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Of the policies.")
+@click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
 @AS_JSON
 @run_option
 def match(
@@ -28,7 +28,7 @@ def match(
     games: int,
     seed: int,
     arena: str | None,
-    temperature: float,
+    temperature: float | None,
     run: str | None,
     runs_dir: Path | None,
     as_json: bool,
