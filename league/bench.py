@@ -13,7 +13,7 @@ Figures = dict[str, float]
 
 
 class Benchmark(NamedTuple):
-    """Where a benchmark is (`module:function`), its line for people, and whether it can run a yardstick beside itself."""
+    """Where a benchmark is (`module:function`), its line for people, and whether a yardstick can run beside it."""
 
     where: str
     description: str
