@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from agents.networks import Network
 
@@ -59,23 +60,39 @@ def pick_compiler(name: str, device: torch.device) -> tuple[Compiler, str]:
     """`torch.compile` or the identity, and a line that says which and why.
 
     Args:
-        name: `off`; `on`, which insists; `auto`, which compiles where a compiler is found.
+        name: `off`; `on`, which insists; `auto`, which compiles where a small program can be compiled and run.
         device: where the programs will run.
 
     Raises:
-        ValueError: `on`, and there is no compiler.
+        ValueError: `on`, and compiling does not work here.
     """
-
-    def compiled(function: Any) -> Any:
-        return torch.compile(function, dynamic=False)
-
     if name == "off":
         return _eager, "eager: compilation is off"
-    if device.type == "cpu" and shutil.which("c++") is None and shutil.which("g++") is None:
-        if name == "on":
-            raise ValueError("learners.compile: torch.compile needs a C++ compiler on the PATH, and there is none")
-        return _eager, "eager: no C++ compiler on the PATH"
-    return compiled, "torch.compile"
+    trouble = _why_not(device)
+    if trouble is None:
+        return _compiled, "torch.compile"
+    if name == "on":
+        raise ValueError(f"learners.compile: torch.compile does not work here: {trouble}; set it to auto or off")
+    return _eager, f"eager: {trouble}"
+
+
+def _why_not(device: torch.device) -> str | None:
+    """What keeps torch.compile from working on a device, or None where a small program compiles and runs."""
+    if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return "there is no C++ compiler on the PATH"
+    try:
+        _compiled(_tiny)(torch.ones(8, device=device))
+    except Exception as error:  # a compiler, its headers, Triton: whatever is missing, the programs run without it
+        return f"a small program does not compile ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+    return None
+
+
+def _tiny(tensor: Tensor) -> Tensor:
+    return torch.where(tensor > 0, tensor.log(), tensor)
+
+
+def _compiled(function: Any) -> Any:
+    return torch.compile(function, dynamic=False)
 
 
 def _eager(function: Any) -> Any:
