@@ -53,7 +53,13 @@ class Section(BaseModel):
 
 
 class PlayersConfig(Section):
-    """How many learners of each role the league trains."""
+    """How many learners of each role the league trains.
+
+    Attributes:
+        main_agent: main agents.
+        main_exploiter: main exploiters.
+        league_exploiter: league exploiters.
+    """
 
     main_agent: int = Field(default=1, ge=0, le=1024)
     main_exploiter: int = Field(default=1, ge=0, le=1024)
