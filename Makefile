@@ -1,5 +1,5 @@
-# `make league` on a fresh machine with Python and make: installs, trains a league, prints its leaderboard;
-# the exports are in the run's folder.
+# `make league` on a fresh machine with Python and make: installs and trains a league, which prints its leaderboard at
+# the end and leaves its exports in the run's folder.
 # `make test` runs the suite, `make lint` the linters.
 
 PYTHON ?= python3
@@ -7,16 +7,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARENA  ?= connect_four
 FOR    ?= 5m
-ifndef NAME
-NAME   := $(ARENA)-$(shell date +%Y%m%d-%H%M%S)
-endif
 TESTS  ?= not slow and not gpu and not browser
 
 .PHONY: league test lint clean
 
 league: $(VENV)/.installed
-	$(BIN)/league start $(ARENA) --for $(FOR) --name $(NAME)
-	$(BIN)/league leaderboard --run $(NAME)
+	$(BIN)/league start $(ARENA) --for $(FOR)
 
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "$(TESTS)"

@@ -35,10 +35,12 @@ class Finished:
     Attributes:
         run: its folder.
         exit_code: 0 where it reached its limit or was told to stop, 130 where it was interrupted.
+        closed: whether it ended in order, with its tables in `exports/`; not where it was stopped at once.
     """
 
     run: RunFolder
     exit_code: int
+    closed: bool
 
 
 def start(
@@ -230,7 +232,9 @@ def _supervise(run: RunFolder, config: LeagueConfig, reporter: Reporter | None, 
     from league.supervisor import Supervisor
     from league.watch import Silent
 
-    return Finished(run, Supervisor(run, config, config.redis, reporter or Silent(), more=more).run())
+    supervisor = Supervisor(run, config, config.redis, reporter or Silent(), more=more)
+    exit_code = supervisor.run()
+    return Finished(run, exit_code, supervisor.closed)
 
 
 def stop(run: str | None = None, *, runs_dir: Path | None = None, patience: float = STOP_PATIENCE) -> RunFolder:

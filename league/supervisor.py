@@ -74,6 +74,9 @@ class Supervisor:
         programs: what they run.
         patience: before something is done about a process.
         deadlines: of the ending.
+
+    Attributes:
+        closed: whether the run was brought to its end in order, with its tables in `exports/`.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Supervisor:
         patience: Patience | None = None,
         deadlines: Deadlines | None = None,
     ) -> None:
+        self.closed = False
         self._run = run
         self._config = config
         self._reporter = reporter
@@ -271,6 +275,7 @@ class Supervisor:
         self._reporter.update(
             self._keeper.patiently(lambda: self._reader.read(state="stopped", elapsed=self._clock.time.elapsed))
         )
+        self.closed = True
         return [worker.fault for worker in crew.learners if worker.fault is not None]
 
     def _stop_quickly(self, crew: Crew) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.table import Table
@@ -73,7 +74,7 @@ def start(
         )
     finally:
         reporter.close()
-    ctx.exit(finished.exit_code)
+    _end(ctx, finished)
 
 
 @click.command()
@@ -88,6 +89,16 @@ def resume(ctx: click.Context, run: str | None, runs_dir: Path | None, duration:
         finished = api.resume(run, duration=duration, steps=steps, runs_dir=runs_dir, reporter=reporter)
     finally:
         reporter.close()
+    _end(ctx, finished)
+
+
+def _end(ctx: click.Context, finished: api.Finished) -> NoReturn:
+    """Show who is best, and leave with the run's exit code."""
+    from league.cli.players import print_leaderboard  # it brings numpy, which `league status` does without
+
+    if finished.closed:
+        with opened(finished.run) as matchmaker:
+            print_leaderboard(matchmaker)
     ctx.exit(finished.exit_code)
 
 

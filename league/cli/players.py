@@ -135,9 +135,13 @@ def leaderboard(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     with opened(find_run(run, runs_dir)) as matchmaker:
         if as_json:
             print_json(document(reports.leaderboard(matchmaker)))
-            return
-        board, info = reports.board(matchmaker), matchmaker.store.info
-    out = console()
+        else:
+            print_leaderboard(matchmaker)
+
+
+def print_leaderboard(matchmaker: Matchmaker) -> None:
+    """The published board on the terminal."""
+    board, info, out = reports.board(matchmaker), matchmaker.store.info, console()
     out.print(Text.assemble((f"Leaderboard of {info.name}", "bold"), f"  {info.arena}, {board.matches} rated matches"))
     out.print(board_table(board.players, out.width))
 
