@@ -87,7 +87,7 @@ class PPOConfig(BaseModel):
         epochs: passes over an iteration's samples.
         minibatch: samples of one learner in a gradient step.
         shuffle: draw minibatches at random instead of in order of time.
-        mirror: in half of the minibatches, show samples through a symmetry of the arena.
+        mirror: show each minibatch as it is or through a symmetry of the arena, all equally likely.
         adam_epsilon: epsilon of Adam.
     """
 
