@@ -5,8 +5,9 @@ opponent of that lane. In a sequential arena one macro-step is the learner's ply
 environment yields a learner sample nearly each step; where the turn order makes a learner wait, the sample is marked
 invalid.
 
-An episode counts for the payoff only when both players were the same from its first move to its last, and the opponent
-played its own policy (lanes may mix random moves into some environments, to widen the openings that are seen).
+An episode counts for the payoff only when both players were the same from its first move to its last, the opponent
+played its own policy, and the game began at its beginning (environments may mix random moves into the opponent's play,
+or begin with random openings, to widen the positions that are seen).
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ import torch
 from torch import Tensor
 
 from agents.networks import Network
+from agents.play import CODES, OUTCOMES, Games, Luck, Ply, Programs, sides
 from agents.settings import RolloutConfig
 from agents.stack import PolicyStack
-from arenas.core import Arena, Observation, State, Turns, select
-
-OUTCOMES = 3  # win, draw, loss of the learner
-CODES = 1 + 2 * OUTCOMES  # 0: no countable episode ended; 1 + seat * 3 + outcome
+from arenas.core import Arena, State, Turns
 
 
 class Experience(NamedTuple):
@@ -54,38 +53,6 @@ class Experience(NamedTuple):
     memory: Tensor | None
 
 
-class _Half(NamedTuple):
-    """What one side's ply leaves behind."""
-
-    state: State
-    seat: Tensor
-    fresh: Tensor
-    returns: Tensor
-    reward: Tensor
-    ended: Tensor
-    truncated: Tensor
-    code: Tensor
-    observation: Observation
-    final: Tensor
-
-
-def sample(logits: Tensor, mask: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw actions from masked logits by the Gumbel-max trick.
-
-    Args:
-        logits: float32 [B, A].
-        mask: bool [B, A].
-        uniforms: float32 [B, A] in [0, 1).
-
-    Returns:
-        Actions int64 [B] and their log-probabilities [B].
-    """
-    log_policy = torch.where(mask, logits, -1e9).log_softmax(-1)
-    gumbel = -(-uniforms.clamp(1e-9, 1 - 1e-7).log()).log()
-    action = torch.where(mask, log_policy + gumbel, -torch.inf).argmax(-1)
-    return action, log_policy.gather(1, action[:, None])[:, 0]
-
-
 def check_trainable(arena: Arena) -> None:
     """Raise ValueError, saying why, when a league of single-agent teams cannot train in this arena."""
     if [len(team) for team in arena.spec.teams] != [1, 1]:
@@ -107,6 +74,13 @@ class Rollout:
         device: where everything lives.
         generator: source of all randomness, on that device.
         compiler: wraps the tensor programs, `torch.compile` or the identity.
+
+    Attributes:
+        games: the games under way.
+        lanes: the opponents.
+
+    Raises:
+        ValueError: an arena or sizes that do not fit.
     """
 
     def __init__(
@@ -131,93 +105,79 @@ class Rollout:
         self.learners, self.dtype, self.device, self.generator = learners, dtype, device, generator
         self.batch = learners * config.environments
         self.lanes = PolicyStack(network, learners * config.lanes, dtype, device)
-        if arena.spec.pure:
-            self._ply, self._joint = compiler(self._ply_program), compiler(self._joint_program)
-        else:
-            self._ply, self._joint = self._ply_program, self._joint_program
-        self._allocate()
-        self._start()
 
-    def _allocate(self) -> None:
+        place = torch.arange(self.batch, device=device) % config.lane_size
+        noisy = round(config.noisy_environments * config.lane_size)
+        opened = round(config.opened_environments * config.lane_size)
+        self.noise = torch.where(place < noisy, config.noise, 0.0)
+        # From the other end of the lane, so that few environments have both.
+        self.opened = place >= config.lane_size - opened
+        self.countable = (self.noise == 0) & ~self.opened
+        self._has_openings = opened > 0
+        self._programs = Programs(arena, dtype, self.countable, self.opened)
+        wrap = compiler if arena.spec.pure else (lambda function: function)
+        self._ply, self._noisy_ply = wrap(self._programs.ply), wrap(self._programs.noisy_ply)
+        self._joint_ply = wrap(self._programs.joint_ply)
+        self.experience, self._codes = self._allocated()
+
+        state = arena.reset(self._uniforms(arena.spec.reset_uniforms))
+        seat = torch.arange(self.batch, device=device) % 2
+        returns = torch.zeros(self.batch, device=device)
+        self.games = Games(state, seat, self.countable.clone(), returns, self._programs.observe(state))
+        self.memory = network.initial_memory(learners, config.environments, dtype, device)
+        self.lane_memory = network.initial_memory(len(self.lanes.flat), config.lane_size, dtype, device)
+
+    def _allocated(self) -> tuple[Experience, Tensor]:
         spec, config = self.arena.spec, self.config
         shape = (self.learners, config.horizon, config.environments)
-        empty, device = torch.zeros, self.device
-        self.experience = Experience(
-            observation=empty(*shape, *spec.observation_shape, dtype=self.dtype, device=device),
-            action_mask=empty(*shape, spec.num_actions, dtype=torch.bool, device=device),
-            action=empty(*shape, dtype=torch.int64, device=device),
-            log_probability=empty(*shape, device=device),
-            value=empty(self.learners, config.horizon + 1, config.environments, device=device),
-            reward=empty(*shape, device=device),
-            ended=empty(*shape, dtype=torch.bool, device=device),
-            bootstrap=empty(*shape, device=device),
-            valid=empty(*shape, dtype=torch.bool, device=device),
-            memory=empty(*shape, self.network.config.memory, dtype=self.dtype, device=device)
-            if self.network.recurrent
-            else None,
+
+        def empty(*sizes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(*sizes, dtype=dtype, device=self.device)
+
+        experience = Experience(
+            observation=empty(*shape, *spec.observation_shape, dtype=self.dtype),
+            action_mask=empty(*shape, spec.num_actions, dtype=torch.bool),
+            action=empty(*shape, dtype=torch.int64),
+            log_probability=empty(*shape),
+            value=empty(self.learners, config.horizon + 1, config.environments),
+            reward=empty(*shape),
+            ended=empty(*shape, dtype=torch.bool),
+            bootstrap=empty(*shape),
+            valid=empty(*shape, dtype=torch.bool),
+            memory=empty(*shape, self.network.config.memory, dtype=self.dtype) if self.network.recurrent else None,
         )
-        self._codes = empty(2, config.horizon, self.batch, dtype=torch.int64, device=device)
+        return experience, empty(2, config.horizon, self.batch, dtype=torch.int64)
 
-    def _start(self) -> None:
-        spec, config = self.arena.spec, self.config
-        index = torch.arange(self.batch, device=self.device)
-        self.state = self.arena.reset(self._uniforms(spec.reset_uniforms))
-        self.seat = index % 2
-        noisy = round(config.noisy_environments * config.lane_size)
-        self.exploration = torch.where(index % config.lane_size < noisy, config.noise, 0.0)
-        # From the other end of the lane, so that few environments have both.
-        opened = round(config.opened_environments * config.lane_size)
-        self.opened = index % config.lane_size >= config.lane_size - opened
-        self.countable = (self.exploration == 0) & ~self.opened
-        self.fresh = self.countable.clone()
-        self.returns = torch.zeros(self.batch, device=self.device)
-        self.openings = self._random_openings() if opened else None
-        self.observed = self._observe(self.state)
-        self.memory = self.network.initial_memory(self.learners, config.environments, self.dtype, self.device)
-        self.lane_memory = self.network.initial_memory(len(self.lanes.flat), config.lane_size, self.dtype, self.device)
+    def _uniforms(self, *sizes: int) -> Tensor:
+        """Fresh uniforms [B, size], or for two sizes [first, B, second]."""
+        *lead, width = sizes
+        return torch.rand(*lead, self.batch, width, generator=self.generator, device=self.device)
 
-    def _random_openings(self) -> State:
-        """For each environment a position some random plies from its start, or the start where they ended the game."""
-        spec, most = self.arena.spec, self.config.opening_plies
-        start = state = self.arena.reset(self._uniforms(spec.reset_uniforms))
-        plies = (self._uniforms(1)[:, 0] * most).long() + 1
-        ended = torch.zeros_like(self.opened)
-        for ply in range(most):
-            mask = self._observe(state).action_mask
-            action, _ = sample(torch.zeros(mask.shape, device=self.device), mask, self._uniforms(spec.num_actions))
-            after = self.arena.step(state, action, self._uniforms(spec.step_uniforms), (plies > ply) & ~ended)
-            state, ended = after.state, ended | after.terminated | after.truncated
-        return select(ended, start, state)
-
-    def _uniforms(self, width: int) -> Tensor:
-        return torch.rand(self.batch, width, generator=self.generator, device=self.device)
-
-    def _observe(self, state: State) -> Observation:
-        return self.arena.observe(state, dtype=self.dtype)
+    def _luck(self) -> Luck:
+        spec = self.arena.spec
+        return Luck(*map(self._uniforms, (spec.num_actions, spec.reset_uniforms, spec.step_uniforms)))
 
     @torch.inference_mode()
     def assign(self, row: int, weights: Tensor) -> None:
         """Give a lane (row = p * lanes + lane) a new opponent; episodes under way no longer count."""
         self.lanes.load(row, weights)
         environments = slice(row * self.config.lane_size, (row + 1) * self.config.lane_size)
-        self.fresh[environments] = False
+        self.games.fresh[environments] = False
         if self.lane_memory is not None:
             self.lane_memory[row] = 0
 
     @torch.inference_mode()
     def collect(self, learners: PolicyStack) -> Experience:
         """Play T macro-steps with the learners' present weights."""
-        if self.openings is not None:
-            self.openings = self._random_openings()
+        sequential = self.arena.spec.turns is Turns.SEQUENTIAL
+        openings = self._openings() if self._has_openings else None
         for step in range(self.config.horizon):
-            if self.arena.spec.turns is Turns.SEQUENTIAL:
-                self._sequential_step(learners, step)
+            if sequential:
+                self._sequential_step(learners, step, openings)
             else:
                 self._simultaneous_step(learners, step)
-        observation = self.observed.observation
-        if self.arena.spec.turns is Turns.SIMULTANEOUS:
-            observation, _ = self._sides(self.observed)[0]
-        self.experience.value[:, -1] = learners.evaluate(observation, self.memory).value
+        view = self.games.observation if sequential else sides(self.games)[0]
+        self.experience.value[:, -1] = learners.evaluate(view.observation, self.memory).value
         return self.experience
 
     def counts(self) -> Tensor:
@@ -227,13 +187,98 @@ class Rollout:
         table = torch.bincount(keys, minlength=len(self.lanes.flat) * CODES)
         return table.view(-1, CODES)[:, 1:].reshape(-1, 2, OUTCOMES).cpu()
 
+    def _openings(self) -> State:
+        """A position for each environment, 1 to `opening_plies` random plies from its start."""
+        spec, most = self.arena.spec, self.config.opening_plies
+        start = self.arena.reset(self._uniforms(spec.reset_uniforms))
+        plies = (self._uniforms(1)[:, 0] * most).long() + 1
+        uniforms, steps = self._uniforms(most, spec.num_actions), self._uniforms(most, spec.step_uniforms)
+        return self._programs.random_openings(start, plies, most, uniforms, steps)
+
+    def _sequential_step(self, learners: PolicyStack, step: int, openings: State | None) -> None:
+        seen, before = self.games.observation, self.memory
+        output = learners.evaluate(seen.observation, before)
+        live = self.arena.turn(self.games.state) == self.games.seat
+        mine: Ply = self._ply(self.games, self._flat(output.logits), self._luck(), live, openings)
+        self.memory = self._remembered(before, output.memory, live)
+        bootstrap = self._final_value(learners, mine)
+        self._forget(mine.ended)
+        self.games = mine.games
+
+        replying = self.arena.turn(self.games.state) != self.games.seat
+        reply = self.lanes.evaluate(self.games.observation.observation, self.lane_memory)
+        theirs: Ply = self._noisy_ply(
+            self.games, self._flat(reply.logits), self._luck(), replying, openings, self.noise, self._uniforms(1)[:, 0]
+        )
+        self.lane_memory = self._remembered(self.lane_memory, reply.memory, replying)
+        bootstrap = torch.where(mine.ended, bootstrap, self._final_value(learners, theirs))
+        self._forget(theirs.ended)
+        self.games = theirs.games
+
+        # What the opponent opens the next episode with belongs to no move of the learner's.
+        reward = mine.reward + torch.where(mine.ended, 0.0, theirs.reward)
+        fields = Experience(
+            *seen, mine.action, mine.log_probability, output.value, reward, mine.ended | theirs.ended, bootstrap, live,
+            before,
+        )  # fmt: skip
+        self._store(step, fields, mine.code, theirs.code)
+
+    def _simultaneous_step(self, learners: PolicyStack, step: int) -> None:
+        views, before = sides(self.games), self.memory
+        output = learners.evaluate(views[0].observation, before)
+        reply = self.lanes.evaluate(views[1].observation, self.lane_memory)
+        ply: Ply = self._joint_ply(
+            self.games, views, self._flat(output.logits), self._flat(reply.logits), self._luck(),
+            self._uniforms(self.arena.spec.num_actions), self.noise, self._uniforms(1)[:, 0],
+        )  # fmt: skip
+        self.memory, self.lane_memory = output.memory, reply.memory
+        bootstrap = self._final_value(learners, ply)
+        self._forget(ply.ended)
+        self.games = ply.games
+        live = torch.ones_like(ply.ended)
+        fields = Experience(
+            *views[0], ply.action, ply.log_probability, output.value, ply.reward, ply.ended, bootstrap, live, before
+        )
+        self._store(step, fields, ply.code, torch.zeros_like(ply.code))
+
+    def _store(self, step: int, fields: Experience, first_code: Tensor, second_code: Tensor) -> None:
+        for target, source in zip(self.experience, fields, strict=True):
+            if target is not None and source is not None:
+                target[:, step] = source.view(target.shape[0], *target.shape[2:])
+        self._codes[0, step], self._codes[1, step] = first_code, second_code
+
+    def _flat(self, logits: Tensor) -> Tensor:
+        """[P or R, S, A] as [B, A]."""
+        return logits.reshape(self.batch, -1)
+
+    def _final_value(self, learners: PolicyStack, ply: Ply) -> Tensor:
+        """The learner's value [B] of the true final observation where a time limit ended the episode, else 0."""
+        if not self.arena.spec.truncates or not bool(ply.truncated.any()):
+            return torch.zeros_like(ply.reward)
+        value = learners.evaluate(ply.final, self.memory).value.reshape(-1)
+        return torch.where(ply.truncated, value, 0.0)
+
+    @staticmethod
+    def _remembered(before: Tensor | None, after: Tensor | None, moved: Tensor) -> Tensor | None:
+        """Memories change only where the side moved."""
+        if before is None or after is None:
+            return None
+        return torch.where(moved.view(*before.shape[:2], 1), after, before)
+
+    def _forget(self, ended: Tensor) -> None:
+        """Both sides start a new episode with an empty memory."""
+        if self.memory is not None and self.lane_memory is not None:
+            self.memory = self.memory * ~ended.view(*self.memory.shape[:2], 1)
+            self.lane_memory = self.lane_memory * ~ended.view(*self.lane_memory.shape[:2], 1)
+
     def state_tensors(self) -> dict[str, Tensor]:
         """What has to be saved to go on: games under way, seats, memories, and the lanes' weights."""
         if not self.arena.spec.pure:
             # Games in other programs cannot be saved: they start anew, and only their unfinished episodes are lost.
             return {"lanes": self.lanes.flat}
-        tensors = {f"state.{name}": tensor for name, tensor in self.state.items()}
-        tensors |= {"seat": self.seat, "fresh": self.fresh, "returns": self.returns, "lanes": self.lanes.flat}
+        games = self.games
+        tensors = {f"state.{name}": tensor for name, tensor in games.state.items()}
+        tensors |= {"seat": games.seat, "fresh": games.fresh, "returns": games.returns, "lanes": self.lanes.flat}
         if self.memory is not None and self.lane_memory is not None:
             tensors |= {"memory": self.memory, "lane_memory": self.lane_memory}
         return tensors
@@ -254,188 +299,7 @@ class Rollout:
         if not self.arena.spec.pure:
             return
         placed = {name: tensors[name].to(self.device) for name in expected}
-        self.state = {
-            name.removeprefix("state."): tensor for name, tensor in placed.items() if name.startswith("state.")
-        }
-        self.seat, self.fresh, self.returns = placed["seat"], placed["fresh"], placed["returns"]
+        state = {name.removeprefix("state."): tensor for name, tensor in placed.items() if name.startswith("state.")}
+        self.games = Games(state, placed["seat"], placed["fresh"], placed["returns"], self._programs.observe(state))
         if "memory" in placed:
             self.memory, self.lane_memory = placed["memory"], placed["lane_memory"]
-        self.observed = self._observe(self.state)
-
-    def _sequential_step(self, learners: PolicyStack, step: int) -> None:
-        observation, mask = self.observed
-        before = self.memory
-        output = learners.evaluate(observation, before)
-        live = self.arena.turn(self.state) == self.seat
-        mine, action, log_probability = self._play(output.logits, None, live)
-        self.memory = self._remembered(before, output.memory, live)
-        bootstrap = self._final_value(learners, mine)
-        self._forget(mine.ended)
-        self._continue(mine)
-        replying = self.arena.turn(self.state) != self.seat
-        reply = self.lanes.evaluate(self.observed.observation, self.lane_memory)
-        theirs, _, _ = self._play(reply.logits, self.exploration, replying)
-        self.lane_memory = self._remembered(self.lane_memory, reply.memory, replying)
-        bootstrap = torch.where(mine.ended, bootstrap, self._final_value(learners, theirs))
-        self._forget(theirs.ended)
-        self._continue(theirs)
-        self._store(step, observation, mask, action, log_probability, output.value, live, before)
-        # What the opponent opens the next episode with belongs to no move of the learner's.
-        self._put(self.experience.reward, step, mine.reward + torch.where(mine.ended, 0.0, theirs.reward))
-        self._put(self.experience.ended, step, mine.ended | theirs.ended)
-        self._put(self.experience.bootstrap, step, bootstrap)
-        self._codes[0, step], self._codes[1, step] = mine.code, theirs.code
-
-    def _play(self, logits: Tensor, exploration: Tensor | None, live: Tensor) -> tuple[_Half, Tensor, Tensor]:
-        spec = self.arena.spec
-        result: tuple[_Half, Tensor, Tensor] = self._ply(
-            self.state, self.seat, self.fresh, self.returns, self.observed.action_mask,
-            logits.view(self.batch, -1), self._uniforms(spec.num_actions),
-            self._uniforms(spec.reset_uniforms), self._uniforms(spec.step_uniforms),
-            exploration, None if exploration is None else self._uniforms(1)[:, 0], live, self.countable, self.openings,
-        )  # fmt: skip
-        return result
-
-    def _ply_program(
-        self, state: State, seat: Tensor, fresh: Tensor, returns: Tensor, mask: Tensor, logits: Tensor,
-        action_uniforms: Tensor, reset_uniforms: Tensor, step_uniforms: Tensor,
-        exploration: Tensor | None, coin: Tensor | None, live: Tensor, countable: Tensor, openings: State | None,
-    ) -> tuple[_Half, Tensor, Tensor]:  # fmt: skip
-        if exploration is not None and coin is not None:
-            logits = torch.where((coin < exploration)[:, None], 0.0, logits)
-        action, log_probability = sample(logits, mask, action_uniforms)
-        half = self._advance(
-            state, action, seat, fresh, returns, reset_uniforms, step_uniforms, live, countable, openings
-        )
-        return half, action, log_probability
-
-    def _advance(
-        self, state: State, actions: Tensor, seat: Tensor, fresh: Tensor, returns: Tensor,
-        reset_uniforms: Tensor, step_uniforms: Tensor, live: Tensor | None, countable: Tensor, openings: State | None,
-    ) -> _Half:  # fmt: skip
-        """Step, count what ended from the learner's side, and start anew with the seats swapped."""
-        after = self.arena.step(state, actions, step_uniforms, live)
-        reward = torch.where(seat == 0, after.rewards[:, 0], after.rewards[:, 1])
-        ended = after.terminated | after.truncated
-        total = returns + reward
-        outcome = torch.where(total > 0, 0, torch.where(total < 0, 2, 1))
-        code = torch.where(ended & fresh, 1 + seat * OUTCOMES + outcome, 0)
-        spec = self.arena.spec
-        # In a foreign arena each view is a round trip to its processes, and hardly any step ends by a limit.
-        viewed = spec.truncates and (spec.pure or bool(after.truncated.any()))
-        final = self._final_view(after.state, seat) if viewed else reward
-        state = self.arena.renew(after.state, ended, reset_uniforms)
-        if openings is not None:
-            state = select(ended & self.opened, openings, state)
-        return _Half(
-            state=state,
-            seat=torch.where(ended, 1 - seat, seat),
-            fresh=torch.where(ended, countable, fresh),
-            returns=torch.where(ended, 0.0, total),
-            reward=reward,
-            ended=ended,
-            truncated=after.truncated,
-            code=code,
-            observation=self._observe(state),
-            final=final,
-        )
-
-    def _final_view(self, state: State, seat: Tensor) -> Tensor:
-        views = [self.arena.observe(state, agent, self.dtype).observation for agent in (0, 1)]
-        return torch.where(self._shaped_flat(seat == 0, views[0]), views[0], views[1])
-
-    def _final_value(self, learners: PolicyStack, half: _Half) -> Tensor:
-        """The learner's value [B] of the true final observation where a time limit ended the episode, else 0."""
-        if not self.arena.spec.truncates or not bool(half.truncated.any()):
-            return torch.zeros_like(half.reward)
-        value = learners.evaluate(half.final, self.memory).value.reshape(-1)
-        return torch.where(half.truncated, value, 0.0)
-
-    def _simultaneous_step(self, learners: PolicyStack, step: int) -> None:
-        (observation, mask), (seen, seen_mask) = self._sides(self.observed)
-        before, spec = self.memory, self.arena.spec
-        output = learners.evaluate(observation, before)
-        reply = self.lanes.evaluate(seen, self.lane_memory)
-        half, action, log_probability = self._joint(
-            self.state, self.seat, self.fresh, self.returns, mask, seen_mask, output.logits.view(self.batch, -1),
-            reply.logits.view(self.batch, -1), self._uniforms(spec.num_actions), self._uniforms(spec.num_actions),
-            self._uniforms(spec.reset_uniforms), self._uniforms(spec.step_uniforms), self._uniforms(1)[:, 0],
-            self.exploration, self.countable,
-        )  # fmt: skip
-        self.memory, self.lane_memory = output.memory, reply.memory
-        bootstrap = self._final_value(learners, half)
-        self._forget(half.ended)
-        live = torch.ones_like(half.ended)
-        self._store(step, observation, mask, action, log_probability, output.value, live, before)
-        self._put(self.experience.reward, step, half.reward)
-        self._put(self.experience.ended, step, half.ended)
-        self._codes[0, step], self._codes[1, step] = half.code, 0
-        self._put(self.experience.bootstrap, step, bootstrap)
-        self._continue(half)
-
-    def _joint_program(
-        self, state: State, seat: Tensor, fresh: Tensor, returns: Tensor, mask: Tensor, seen_mask: Tensor,
-        logits: Tensor, reply: Tensor, uniforms: Tensor, reply_uniforms: Tensor, reset_uniforms: Tensor,
-        step_uniforms: Tensor, coin: Tensor, exploration: Tensor, countable: Tensor,
-    ) -> tuple[_Half, Tensor, Tensor]:  # fmt: skip
-        action, log_probability = sample(logits, mask, uniforms)
-        answer, _ = sample(torch.where((coin < exploration)[:, None], 0.0, reply), seen_mask, reply_uniforms)
-        first = torch.where(seat == 0, action, answer)
-        joint = torch.stack((first, action + answer - first), dim=1)
-        half = self._advance(state, joint, seat, fresh, returns, reset_uniforms, step_uniforms, None, countable, None)
-        return half, action, log_probability
-
-    def _sides(self, observed: Observation) -> tuple[Observation, Observation]:
-        """The learner's and the opponent's view of a simultaneous arena: [B, ...] each."""
-        first = self.seat == 0
-        views, masks = observed
-        view_first, mask_first = self._shaped_flat(first, views[:, 0]), first[:, None]
-        mine = Observation(
-            torch.where(view_first, views[:, 0], views[:, 1]), torch.where(mask_first, masks[:, 0], masks[:, 1])
-        )
-        theirs = Observation(
-            torch.where(view_first, views[:, 1], views[:, 0]), torch.where(mask_first, masks[:, 1], masks[:, 0])
-        )
-        return mine, theirs
-
-    def _continue(self, half: _Half) -> None:
-        self.state, self.seat, self.fresh, self.returns = half.state, half.seat, half.fresh, half.returns
-        self.observed = half.observation
-
-    def _store(
-        self, step: int, observation: Tensor, mask: Tensor, action: Tensor, log_probability: Tensor, value: Tensor,
-        live: Tensor, memory: Tensor | None,
-    ) -> None:  # fmt: skip
-        experience = self.experience
-        self._put(experience.observation, step, observation)
-        self._put(experience.action_mask, step, mask)
-        self._put(experience.action, step, action)
-        self._put(experience.log_probability, step, log_probability)
-        self._put(experience.valid, step, live)
-        experience.value[:, step] = value
-        if experience.memory is not None and memory is not None:
-            experience.memory[:, step] = memory
-
-    def _put(self, target: Tensor, step: int, source: Tensor) -> None:
-        target[:, step] = source.view(self.learners, self.config.environments, *source.shape[1:])
-
-    @staticmethod
-    def _shaped(flag: Tensor, like: Tensor) -> Tensor:
-        """bool [B] as [P or R, S, 1], to go with a memory."""
-        return flag.view(like.shape[0], like.shape[1], 1)
-
-    @staticmethod
-    def _shaped_flat(flag: Tensor, like: Tensor) -> Tensor:
-        return flag.view(-1, *([1] * (like.dim() - 1)))
-
-    def _remembered(self, before: Tensor | None, after: Tensor | None, moved: Tensor) -> Tensor | None:
-        """Memories change only where the side moved."""
-        if before is None or after is None:
-            return None
-        return torch.where(self._shaped(moved, before), after, before)
-
-    def _forget(self, ended: Tensor) -> None:
-        """Both sides start a new episode with an empty memory."""
-        if self.memory is not None and self.lane_memory is not None:
-            self.memory = self.memory * ~self._shaped(ended, self.memory)
-            self.lane_memory = self.lane_memory * ~self._shaped(ended, self.lane_memory)

@@ -34,10 +34,11 @@ def setup(
 
 
 def one_learner(experience: Experience, index: int) -> Experience:
-    fields: dict[str, Any] = experience._asdict()
-    return Experience(
-        **{name: None if field is None else field[index : index + 1].clone() for name, field in fields.items()}
-    )
+    fields: dict[str, Any] = {
+        name: None if field is None else field[index : index + 1].clone()
+        for name, field in experience._asdict().items()
+    }
+    return Experience(**fields)
 
 
 @pytest.mark.parametrize("memory", [0, 5])

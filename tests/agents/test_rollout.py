@@ -60,7 +60,7 @@ def test_every_ended_episode_is_counted_once(arena: str) -> None:
     for _ in range(4):
         rollout.collect(stack)
     rewards = ended = games = score = 0.0
-    pending = rollout.returns.sum().item()
+    pending = rollout.games.returns.sum().item()
     for _ in range(20):
         experience = rollout.collect(stack)
         counts = rollout.counts()
@@ -71,7 +71,7 @@ def test_every_ended_episode_is_counted_once(arena: str) -> None:
     assert games >= ended > 100
     if arena in ("connect_four", "tic_tac_toe", "rock_paper_scissors"):  # games that pay 1, 0 or -1
         assert games == ended
-        assert rewards + pending - rollout.returns.sum().item() == pytest.approx(score)
+        assert rewards + pending - rollout.games.returns.sum().item() == pytest.approx(score)
 
 
 def test_seats_alternate() -> None:
@@ -91,7 +91,7 @@ def test_a_change_of_opponent_voids_what_is_under_way() -> None:
         rollout.collect(stack)
     changed = 5
     rollout.assign(changed, rollout.lanes.flat[0].clone())
-    assert not rollout.fresh.view(-1, rollout.config.lane_size)[changed].any()
+    assert not rollout.games.fresh.view(-1, rollout.config.lane_size)[changed].any()
     counted = torch.zeros(len(rollout.lanes.flat))
     for _ in range(3):  # no game of Connect Four that starts now can end within three of the learner's moves
         rollout.collect(stack)
