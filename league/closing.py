@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from league import reports
-from league.export import FORMATS, Dataset, Format, render, write
+from league.export import FORMATS, Format, render
+from league.files import replace_text
 from league.runs import RunFolder
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 
-TABLES: dict[str, tuple[Callable[[Matchmaker], Dataset], tuple[Format, ...]]] = {
-    "leaderboard": (reports.leaderboard, FORMATS),
-    "payoff": (reports.payoff, ("csv",)),
-    "ratings": (reports.ratings, ("csv",)),
-    "matches": (reports.matches, ("csv",)),
-}
+FORMS: dict[str, tuple[Format, ...]] = {"leaderboard": FORMATS}
+"""In what a table is written, where it is not csv alone."""
 
 
 def write_exports(run: RunFolder, store: Store) -> None:
     """Write the tables into the run's folder, over those of an earlier ending."""
     matchmaker = Matchmaker(store)
-    for name, (table, formats) in TABLES.items():
+    for name, table in reports.TABLES.items():
         data = table(matchmaker)
-        for form in formats:
-            write(render(data, form), run.exports / f"{name}.{form}")
+        for form in FORMS.get(name, ("csv",)):
+            replace_text(run.exports / f"{name}.{form}", render(data, form))

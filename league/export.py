@@ -8,10 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from league.figures import Figure
@@ -87,17 +85,6 @@ def to_html(data: Dataset) -> str:
 def render(data: Dataset, form: Format) -> str:
     """The text of the file."""
     return {"csv": to_csv, "json": to_json, "md": to_markdown, "html": to_html}[form](data)
-
-
-def write(text: str, path: Path) -> None:
-    """Write a whole file or, where that fails, leave what was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _rounded(value: object) -> str:

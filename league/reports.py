@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from league.errors import InputError
 from league.export import Dataset
@@ -12,7 +12,7 @@ from matchmaking.population import Population
 from matchmaking.records import Counters, Kind, MatchResult, Player, Rating, Role
 from matchmaking.run_records import RatingPoint
 from matchmaking.service import Matchmaker
-from matchmaking.standings import Board, Standing, standings
+from matchmaking.standings import Board, Standing
 
 MAP_SIZE = 40  # players in a heat map: more cannot be read
 CURVES = 12  # rating curves in a figure
@@ -87,16 +87,19 @@ def payoff_map(matchmaker: Matchmaker, pairs: Pairs | None = None) -> HeatMap:
 
 def leaderboard(matchmaker: Matchmaker) -> Dataset:
     """The published board: every player but the learners, whose weights change, best first."""
-    shown = board(matchmaker)
+    shown = matchmaker.standings()
     rows = [row.model_dump(mode="json") for row in shown.players]
     figures = (score_map(matchmaker, shown), strength_curves(matchmaker, shown), rating_curves(matchmaker))
     return _dataset(matchmaker, "players", "Leaderboard", tuple(Standing.model_fields), rows, figures)
 
 
-def board(matchmaker: Matchmaker) -> Board:
-    """The standings of all players that can be rated, from the whole log of rated matches."""
-    members = [player for player in matchmaker.players() if player.kind is not Kind.LEARNER]
-    return standings(matchmaker.matches(), members, matchmaker.ratings())
+TABLES: dict[str, Callable[[Matchmaker], Dataset]] = {
+    "leaderboard": leaderboard,
+    "payoff": payoff,
+    "ratings": ratings,
+    "matches": matches,
+}
+"""The tables that can be exported, by the name of their file."""
 
 
 def score_map(matchmaker: Matchmaker, shown: Board) -> HeatMap:
@@ -124,7 +127,7 @@ def score_map(matchmaker: Matchmaker, shown: Board) -> HeatMap:
 
 def strength_curves(matchmaker: Matchmaker, shown: Board | None = None) -> LineChart:
     """Published rating of every frozen player over the samples that it was trained on, a line for each learner."""
-    rows = {row.id: row for row in (shown or board(matchmaker)).players if row.rating is not None}
+    rows = {row.id: row for row in (shown or matchmaker.standings()).players if row.rating is not None}
     members = matchmaker.players()
     series = []
     for learner in [player for player in members if player.kind is Kind.LEARNER]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from league.config import LeagueConfig
 from league.errors import RunError, suggestion
+from league.files import replace_text
 from league.settings import load, save
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -102,10 +103,14 @@ def create(root: Path, config: LeagueConfig, name: str, *, fresh: bool = False) 
             )
         _delete(folder)
     folder.path.mkdir(parents=True)
-    for part in FOLDERS:
-        (folder.path / part).mkdir(mode=0o700 if part in PRIVATE else 0o777)
-    save(config, folder.config_file)
-    mark_newest(folder)
+    try:
+        for part in FOLDERS:
+            (folder.path / part).mkdir(mode=0o700 if part in PRIVATE else 0o777)
+        save(config, folder.config_file)
+        mark_newest(folder)
+    except OSError:
+        shutil.rmtree(folder.path)  # half of a run would be in the way of the next start
+        raise
     return folder
 
 
@@ -130,10 +135,7 @@ def checked_name(name: str) -> str:
 
 def mark_newest(folder: RunFolder) -> None:
     """Make this the run that commands take where none is named."""
-    marker = folder.path.parent / NEWEST
-    draft = marker.with_name(f"{NEWEST}.{os.getpid()}")
-    draft.write_text(folder.name + "\n", encoding="utf-8")
-    draft.replace(marker)
+    replace_text(folder.path.parent / NEWEST, folder.name + "\n")
 
 
 def list_runs(root: Path) -> list[RunFolder]:

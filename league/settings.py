@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from agents.scripted.registry import anchors
 from league.config import LeagueConfig, Table
 from league.errors import ConfigError, suggestion
+from league.files import replace_text
 from league.toml import dumps
 
 PREFIX = "LEAGUE_"
@@ -169,12 +170,7 @@ def load(path: Path) -> LeagueConfig:
 
 def save(config: LeagueConfig, path: Path) -> None:
     """Write the whole resolved configuration as TOML: all of it, or nothing where the disk refuses."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(dumps(config.model_dump(mode="json")), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_text(path, dumps(config.model_dump(mode="json")))
 
 
 def explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:

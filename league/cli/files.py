@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -11,24 +10,19 @@ import click
 from league import reports
 from league.access import opened
 from league.cli.options import find_run, run_option
-from league.export import FORMATS, Dataset, Format, render, write
+from league.export import FORMATS, Format, render
 from league.figures import Figure
+from league.files import replace_text
 from league.plots import save
 from matchmaking.pfsp import Weighting
 from matchmaking.records import Role
 from matchmaking.service import Matchmaker
 
-TABLES: dict[str, Callable[[Matchmaker], Dataset]] = {
-    "leaderboard": reports.leaderboard,
-    "payoff": reports.payoff,
-    "ratings": reports.ratings,
-    "matches": reports.matches,
-}
 FIGURES = ("elo", "payoff", "pfsp")
 
 
 @click.command()
-@click.argument("table", type=click.Choice(list(TABLES)))
+@click.argument("table", type=click.Choice(list(reports.TABLES)))
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; - for stdout.")
 @run_option
@@ -39,12 +33,12 @@ def export(table: str, form: str, output: Path | None, run: str | None, runs_dir
     """
     folder = find_run(run, runs_dir)
     with opened(folder) as matchmaker:
-        text = render(TABLES[table](matchmaker), cast(Format, form))
+        text = render(reports.TABLES[table](matchmaker), cast(Format, form))
     if output == Path("-"):
         click.echo(text, nl=False)
         return
     path = folder.exports / f"{table}.{form}" if output is None else output
-    write(text, path)
+    replace_text(path, text)
     click.echo(f"wrote {path}")
 
 

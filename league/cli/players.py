@@ -141,7 +141,7 @@ def leaderboard(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
 
 def print_leaderboard(matchmaker: Matchmaker) -> None:
     """The published board on the terminal."""
-    board, info, out = reports.board(matchmaker), matchmaker.store.info, console()
+    board, info, out = matchmaker.standings(), matchmaker.store.info, console()
     out.print(Text.assemble((f"Leaderboard of {info.name}", "bold"), f"  {info.arena}, {board.matches} rated matches"))
     out.print(board_table(board.players, out.width))
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from league import reports
-from league.export import FORMATS, Dataset, document, render, write
+from league.export import FORMATS, Dataset, document, render
+from league.files import replace_text
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL, ROLES, VERSIONS
 
@@ -125,8 +126,8 @@ def test_a_run_without_anything_can_be_exported(form: str) -> None:
 
 def test_a_file_is_whole_or_what_it_was(tmp_path: Path) -> None:
     path = tmp_path / "new" / "x.csv"
-    write("old", path)
+    replace_text(path, "old")
     with pytest.raises(UnicodeEncodeError):
-        write("\ud800", path)
+        replace_text(path, "\ud800")
     assert path.read_text(encoding="utf-8") == "old"
     assert list(path.parent.iterdir()) == [path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +11,21 @@ import pytest
 
 from league import reports
 from league.errors import InputError, LeagueError
-from league.figures import BarChart, Figure, HeatMap, LineChart, Series, bounds, diverging, ticks
+from league.figures import (
+    BarChart,
+    Figure,
+    HeatMap,
+    LineChart,
+    Series,
+    Sheet,
+    Simplex,
+    Trace,
+    bounds,
+    diverging,
+    planar,
+    shaded,
+    ticks,
+)
 from league.plots import save
 from league.svg import draw
 from matchmaking.pfsp import Weighting
@@ -18,11 +33,17 @@ from matchmaking.records import Role
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL, ROLES, VERSIONS
 
-EMPTY: list[Figure] = [LineChart("t", "x", "y", ()), HeatMap("t", (), (), ()), BarChart("t", "x", (), ())]
+EMPTY: list[Figure] = [
+    LineChart("t", "x", "y", ()),
+    HeatMap("t", (), (), ()),
+    BarChart("t", "x", (), ()),
+    Simplex("t", ("a", "b", "c"), ()),
+]
 FULL: list[Figure] = [
     LineChart("t", "x", "y", (Series("a", ((0, 1), (2, 3)), (0.5, 0.5)), Series(EVIL, ((0, 2),), level=True))),
     HeatMap("t", ("a", "b"), ("a", EVIL), ((None, 0.9), (0.1, None))),
     BarChart("t", "x", ("a", EVIL), (0.7, 0.3), ("one", "two")),
+    Simplex("t", ("a", "b", EVIL), (Trace(EVIL, ((1, 0, 0), (0, 1, 0), (0, 0, 1))), Trace("b", ((0, 0, 1),), True))),
 ]
 
 
@@ -33,6 +54,38 @@ def test_every_figure_becomes_svg_and_png(figure: Figure, tmp_path: Path) -> Non
     assert (tmp_path / "new" / "f.png").read_bytes().startswith(b"\x89PNG")
     save(figure, tmp_path / "f.html")
     assert "<svg" in (tmp_path / "f.html").read_text(encoding="utf-8")
+
+
+def test_a_sheet_has_every_case_in_one_file(tmp_path: Path) -> None:
+    triangle, lines = FULL[3], FULL[0]
+    assert isinstance(triangle, Simplex)
+    assert isinstance(lines, LineChart)
+    sheet = Sheet("two cases", f"about {EVIL}", ((triangle, lines), (triangle, lines)))
+    save(sheet, tmp_path / "f.png")
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    save(sheet, tmp_path / "f.html")
+    text = (tmp_path / "f.html").read_text(encoding="utf-8")
+    assert text.count("<svg") == 4
+    assert EVIL not in text
+
+
+def test_corners_and_middle_of_the_triangle() -> None:
+    assert planar((1, 0, 0)) == (0, 0)
+    assert planar((0, 1, 0)) == (1, 0)
+    assert planar((0, 0, 1)) == pytest.approx((0.5, 0.75**0.5))
+    assert planar((1 / 3, 1 / 3, 1 / 3)) == pytest.approx((0.5, 0.75**0.5 / 3))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 24, 25, 26, 1000])
+def test_a_trace_is_drawn_whole_and_grows_darker(length: int) -> None:
+    trace = Trace("a", tuple((1 - share, share, 0.0) for share in (index / 1000 for index in range(length))))
+    pieces = shaded(trace)
+    assert len(pieces) <= 24
+    opacities = [opacity for opacity, _ in pieces]
+    assert opacities == sorted(opacities)
+    drawn = [point for _, piece in pieces for point in piece]
+    joined = [point for index, point in enumerate(drawn) if index == 0 or point != drawn[index - 1]]
+    assert joined == [planar(point) for point in trace.points]
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
@@ -68,7 +121,7 @@ def test_payoff_shows_learners_against_everybody(matchmaker: Matchmaker) -> None
 
 
 def test_scores_of_a_pair_sum_to_one(matchmaker: Matchmaker) -> None:
-    chart = reports.score_map(matchmaker, reports.board(matchmaker))
+    chart = reports.score_map(matchmaker, matchmaker.standings())
     assert chart.rows == chart.columns
     met = [(i, j) for i in range(len(chart.rows)) for j in range(i) if chart.values[i][j] is not None]
     assert met
@@ -102,6 +155,7 @@ def test_bounds_hold_the_spread_and_are_never_empty() -> None:
     assert (x_low, x_high) == (0, 2)
     assert y_low < 0.5
     assert y_high > 3.5
+    assert bounds(replace(chart, y_range=(0.0, 1.0)))[2:] == (0.0, 1.0)
     empty = bounds(LineChart("t", "x", "y", (Series("a", ((5, 5),)),)))
     assert empty[0] < empty[1]
     assert empty[2] < empty[3]
