@@ -44,15 +44,6 @@ def opened(run: RunFolder, config: LeagueConfig | None = None) -> Iterator[Match
             _stop_unless_used(run, server)
 
 
-def running(run: RunFolder) -> bool:
-    """Whether a supervisor runs this run now."""
-    try:
-        with run_lock(run):
-            return False
-    except RunBusyError:
-        return True
-
-
 def _stop_unless_used(run: RunFolder, server: EmbeddedServer) -> None:
     """Stop the server that was started for reading, unless a supervisor has begun to use it meanwhile."""
     try:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from league.access import opened, running
+from league.access import opened
 from league.clock import training_time
 from league.config import LeagueConfig, parse_duration
 from league.errors import ConfigError, InputError, LeagueError, RunError
+from league.lock import held
 from league.runs import RunFolder, create, find, fresh_name, mark_newest, runs_root
 from league.settings import Layer, nest, players_layer, resolve, save, set_layer
 from league.snapshot import Snapshot, SnapshotReader
@@ -188,17 +189,17 @@ def resume(
         RunError: there is no such run, or it is running.
     """
     folder = find(runs_root(runs_dir), run)
-    if running(folder):
+    if held(folder):
         raise RunError(f"run {folder.name!r} is running already: watch it with `league watch {folder.name}`")
     config = folder.config()
     if config.learners.device == "cuda" and not cuda_available():
         raise ConfigError(
             f"{folder.config_file}: learners.device = 'cuda', but torch finds no CUDA GPU on this machine"
         )
+    more = None if duration is None else seconds(duration)
     if steps is not None:
         config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
         save(config, folder.config_file)
-    more = None if duration is None else seconds(duration)
     if more is None:
         _check_time_left(folder, config)
     mark_newest(folder)
@@ -247,12 +248,12 @@ def stop(run: str | None = None, *, runs_dir: Path | None = None, patience: floa
     from matchmaking.run_records import Command
 
     folder = find(runs_root(runs_dir), run)
-    if not running(folder):
+    if not held(folder):
         raise InputError(f"run {folder.name!r} is not running")
     with opened(folder) as matchmaker:
         matchmaker.store.processes.send(Command(target="all", name="stop"))
     deadline = time.monotonic() + patience
-    while running(folder):
+    while held(folder):
         if time.monotonic() > deadline:
             raise LeagueError(
                 f"run {folder.name!r} has not ended within {patience:.0f} s; its logs are in {folder.logs}"
@@ -265,7 +266,7 @@ def status(run: str | None = None, *, runs_dir: Path | None = None) -> Snapshot:
     """How a run stands."""
     folder = find(runs_root(runs_dir), run)
     config = folder.config()
-    state = "running" if running(folder) else "stopped"
+    state = "running" if held(folder) else "stopped"
     with opened(folder, config) as matchmaker:
         elapsed, left = training_time(matchmaker.store, config.run.duration)
         return SnapshotReader(matchmaker).read(state=state, elapsed=elapsed, time_left=left)
@@ -273,7 +274,5 @@ def status(run: str | None = None, *, runs_dir: Path | None = None) -> Snapshot:
 
 def leaderboard(run: str | None = None, *, runs_dir: Path | None = None) -> Board:
     """The published ratings of a run, computed from its whole log of rated matches."""
-    from league import reports
-
     with opened(find(runs_root(runs_dir), run)) as matchmaker:
-        return reports.board(matchmaker)
+        return matchmaker.standings()

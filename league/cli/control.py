@@ -10,9 +10,10 @@ import click
 from rich.table import Table
 
 from league import api
-from league.access import opened, running
+from league.access import opened
 from league.cli.options import AS_JSON, RUNS_DIR, console, find_run, print_json, run_argument
 from league.clock import training_time
+from league.lock import held
 from league.runs import list_runs, runs_root
 from league.snapshot import SnapshotReader
 from league.text import duration as duration_text
@@ -136,7 +137,7 @@ def watch(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
         try:
             alive = True
             while alive:
-                alive = running(folder)
+                alive = held(folder)
                 elapsed, left = training_time(matchmaker.store, config.run.duration)
                 snapshot = reader.read(state="running" if alive else "stopped", elapsed=elapsed, time_left=left)
                 if reporter is None:
@@ -185,7 +186,7 @@ def runs(runs_dir: Path | None, as_json: bool) -> None:
             {
                 "run": folder.name,
                 "arena": config.arena,
-                "state": "running" if running(folder) else "stopped",
+                "state": "running" if held(folder) else "stopped",
                 "created": folder.created.isoformat(timespec="seconds"),
                 "duration": config.run.duration,
                 "path": str(folder.path),

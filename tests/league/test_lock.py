@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from league.lock import RunBusyError, run_lock
+from league.lock import LOCK, RunBusyError, held, run_lock
 from league.runs import RunFolder
 
 HOLD = """
@@ -44,3 +45,16 @@ def test_a_killed_holder_is_no_obstacle(tmp_path: Path) -> None:
         holder.send_signal(signal.SIGKILL)
     with run_lock(run):
         pass
+
+
+def test_asking_disturbs_nobody(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert not held(run)
+    assert list(tmp_path.iterdir()) == [], "nothing is written"
+    with run_lock(run):
+        assert held(run)
+    assert not held(run)
+    descriptor = os.open(tmp_path / LOCK, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)  # somebody else who asks
+    assert not held(run)
+    os.close(descriptor)
