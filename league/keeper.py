@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +21,7 @@ T = TypeVar("T")
 
 STORE_PATIENCE = 0.5  # seconds: the supervisor notices soon, the other processes wait for it
 SILENCE = 60.0  # seconds for which a Redis that is not ours may be out of reach
+ROOM = 2**16  # bytes: a server that dies with less left on its disk died of that
 DEATHS, WITHIN = 5, 60.0  # so many deaths of our own in so many seconds are too many
 
 
@@ -47,9 +51,10 @@ class RedisKeeper:
         Raises:
             RedisUnreachableError: it does not answer, or cannot be started.
             SchemaMismatchError: it holds a run of this name that does not fit.
+            OSError: its disk is full.
         """
         if self._server is not None:
-            self._server.start()
+            self._start(self._server)
         url = redis_url(self._run, self._url)
         config = self._config
         self._store = Store.create(url, self._run.name, config.arena, config.matchmaking.decay, patience=STORE_PATIENCE)
@@ -66,6 +71,7 @@ class RedisKeeper:
 
         Raises:
             RedisUnreachableError: it cannot be brought back, or has been away for too long.
+            OSError: its disk is full.
         """
         now = time.monotonic()
         if self._silent_since is None:
@@ -75,10 +81,23 @@ class RedisKeeper:
             if now - self._silent_since > SILENCE:
                 raise error
             return
+        self._check_room()
         self._deaths.append(now)
         if len(self._deaths) == DEATHS and now - self._deaths[0] < WITHIN:
             raise ServerStartError(f"Redis died {DEATHS} times within {WITHIN:.0f} s; its log is {self._server.log}")
-        self._server.start()
+        self._start(self._server)
+
+    def _start(self, server: EmbeddedServer) -> None:
+        try:
+            server.start()
+        except ServerStartError:
+            self._check_room()
+            raise
+
+    def _check_room(self) -> None:
+        """A server that cannot write its log of commands ends, and can say so nowhere."""
+        if shutil.disk_usage(self._run.redis).free < ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._run.redis))
 
     def patiently(self, action: Callable[[], T]) -> T:
         """Do something with the store that may be repeated, and repeat it where Redis has to be brought back first.

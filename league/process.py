@@ -24,9 +24,8 @@ from pathlib import Path
 from types import FrameType
 
 from league.config import LeagueConfig
-from league.errors import LeagueError
 from league.runs import RunFolder
-from matchmaking.errors import MatchmakingError
+from league.telling import disk_full, for_people, told
 from matchmaking.records import Heartbeat
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
@@ -36,6 +35,9 @@ NAP = 0.05  # seconds; how late a sleeping process may notice that it is to stop
 PATIENCE = 60.0  # seconds for which a process waits for Redis to come back
 STOP, FINISH = "stop", "finish"
 """Commands to one process: stop now; go on until the work at hand is done, then stop."""
+
+DISK_FULL = 74
+"""Exit code of a process that found the disk full (EX_IOERR of sysexits.h): its log may not have taken the message."""
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -209,7 +211,21 @@ def run_process(
         log.info("%s of run %s, process %d", process.name, place.run.name, os.getpid())
         work(process)
         store.close()
-    except (LeagueError, MatchmakingError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return error.exit_code
+    except for_people() as error:
+        if isinstance(error, OSError) and not disk_full(error):
+            raise  # not a person's doing here: the log shows where it came from
+        return _fail(error)
     return 0
+
+
+def _fail(error: BaseException) -> int:
+    """Leave the error as the last line of the log; gives the exit code."""
+    message, code = told(error)
+    full = disk_full(error)
+    try:
+        print(f"error: {message}", file=sys.stderr, flush=True)
+    except OSError:
+        if not full:
+            raise
+        sys.stderr = None  # the log is on the same disk: a last flush would only spoil the exit code
+    return DISK_FULL if full else code

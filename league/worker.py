@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from league.errors import LeagueError
 from league.launchers.core import Handle, Launcher, ProcessSpec
+from league.process import DISK_FULL
+from league.telling import MAKE_ROOM
 
 USERS_FAULT = frozenset({2, 4})  # exit codes after which another try would end the same way: usage, state or schema
 TAIL_LINES = 15
@@ -158,6 +160,9 @@ class Worker:
         quickly = now - self._started < self._patience.quick or not self._beats
         self._deaths = self._deaths + 1 if quickly else 1
         self._handle = None
+        if code == DISK_FULL:
+            place = self.spec.log.parent.parent
+            raise WorkerFailedError(f"{place}: the disk is full; nothing was damaged, {MAKE_ROOM}")
         if code in USERS_FAULT:
             raise WorkerFailedError(self.last_line() or f"{self.name} {cause}", exit_code=code)
         if self._deaths >= self._patience.attempts:

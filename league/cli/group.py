@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from league.errors import INTERRUPTED, LeagueError, nearest
+from league.errors import INTERRUPTED, nearest
+from league.telling import for_people, told
 
 CommandTable = Mapping[str, tuple[str, str]]
 """For each command where it is (`module:attribute`) and its line in the help."""
-
-FOREIGN = {
-    ("matchmaking.errors", "UnknownPlayerError"): 2,
-    ("matchmaking.errors", "MatchmakingError"): None,  # None: the error knows its own exit code
-    ("agents.durable", "CheckpointError"): 4,
-    ("agents.scripted.registry", "ScriptedPlayerError"): 2,
-    ("matchmaking.rules.registry", "RuleError"): 2,
-    ("arenas.registry", "UnknownArenaError"): 2,
-    ("arenas.registry", "ArenaOptionError"): 2,
-    ("arenas.registry", "ArenaLoadError"): 1,
-}
-"""Errors of other packages that are meant for people, and their exit codes. Their modules may never be imported."""
-
-
-def foreign_errors() -> dict[type[BaseException], int | None]:
-    """The classes of `FOREIGN` whose modules are loaded: only those can have been raised."""
-    found: dict[type[BaseException], int | None] = {}
-    for (module, name), code in FOREIGN.items():
-        if module in sys.modules:
-            found[getattr(sys.modules[module], name)] = code
-    return found
-
-
-def for_people() -> tuple[type[BaseException], ...]:
-    """Every class of error that is told in one line; anything else is a fault of ours and keeps its traceback."""
-    return (LeagueError, OSError, *foreign_errors())
-
-
-def told(error: BaseException) -> tuple[str, int]:
-    """The error as the command line shows it, and the exit code."""
-    message = " ".join(str(error).split()) if not isinstance(error, LeagueError) else str(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        message = f"{where}{error.strerror or error}"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message += "; nothing was damaged, make room and go on with `league resume`"
-        return message, 1
-    codes = [code for kind, code in foreign_errors().items() if isinstance(error, kind) and code is not None]
-    return message, codes[0] if codes else getattr(error, "exit_code", 1)
 
 
 class LeagueGroup(click.Group):
