@@ -123,12 +123,13 @@ class Trainer:
         )
 
     def restart(self, player: str, weights: Tensor) -> None:
-        """Begin a player afresh from `weights` [D]; its episodes under way no longer count."""
+        """Begin a player afresh from `weights` [D]; no episode under way that it plays in counts any more."""
         index = self.players.index(player)
         self.ppo.restart(index, weights)
         lanes = self.setup.rollout.lanes
-        for row in range(index * lanes, (index + 1) * lanes):
-            self.opponents[row] = None  # chosen anew, which voids what is under way
+        for row, opponent in enumerate(self.opponents):
+            if row // lanes == index or opponent == player:
+                self.opponents[row] = None  # chosen anew, which voids what is under way
 
     def _choose_opponents(self) -> dict[str, dict[str, int]]:
         """Give lanes that are due, or empty, new opponents; bring the weights of live ones up to date."""
@@ -169,29 +170,31 @@ class Trainer:
         return added_up(rows)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
-        """Everything that is needed to go on as if nothing had happened: tensors, and the rest as JSON."""
-        tensors = {f"ppo.{name}": tensor for name, tensor in self.ppo.state().items()}
-        tensors |= {f"rollout.{name}": tensor for name, tensor in self.rollout.state_tensors().items()}
+        """Everything that is needed to go on as if nothing had happened: tensors (copies), and the rest as JSON."""
+        tensors = {f"ppo.{name}": tensor.clone() for name, tensor in self.ppo.state().items()}
+        tensors |= {f"rollout.{name}": tensor.clone() for name, tensor in self.rollout.state_tensors().items()}
         tensors["generator"] = self.generator.get_state()
         extra: dict[str, Any] = {
-            "players": self.players,
+            "players": list(self.players),
             "iteration": self.iteration,
-            "opponents": self.opponents,
+            "opponents": list(self.opponents),
             "choices": self.choices.bit_generator.state,
             "rules": {player: rule.state() for player, rule in self.rules.items()},
         }
         return tensors, extra
 
     def load_state(self, tensors: Mapping[str, Tensor], extra: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave.
+        """Go on from what `state` gave; the tensors stay the caller's.
 
         Raises:
-            ValueError: the state is of other players or of other sizes.
+            ValueError: the state is of other players, of other sizes, of another rule or of another kind of device.
         """
         if extra["players"] != self.players:
             raise ValueError(f"this state is of the players {extra['players']}, not of {self.players}")
+        if tensors["generator"].shape != self.generator.get_state().shape:
+            raise ValueError(f"its random stream is of another kind of device than {self.setup.device.type}")
         self.ppo.load_state(_below("ppo.", tensors))
-        self.rollout.load_state_tensors(_below("rollout.", tensors))
+        self.rollout.load_state_tensors({k: v.clone() for k, v in _below("rollout.", tensors).items()})
         self.generator.set_state(tensors["generator"])
         self.iteration = extra["iteration"]
         self.opponents = list(extra["opponents"])
