@@ -28,7 +28,7 @@ from league.errors import InputError, StateMismatchError
 from league.hosting import hosting
 from league.metrics import MetricsWriter
 from league.process import Process, run_process
-from league.roles import should_freeze, should_reset
+from league.roles import FreezeReason, RateSet, should_freeze, should_reset
 from league.training import Iteration, Trainer, TrainingSetup, added_up
 from league.weights import LiveWeights, OpponentWeights
 from matchmaking import rules
@@ -52,6 +52,7 @@ class Career(BaseModel):
         frozen_at: `steps` when it was last frozen.
         generation: how many frozen players it has made.
         episodes: countable episodes finished.
+        episodes_at_freeze: `episodes` when it was last frozen.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -60,6 +61,7 @@ class Career(BaseModel):
     frozen_at: int = 0
     generation: int = 0
     episodes: int = 0
+    episodes_at_freeze: int = 0
 
 
 class Learner:
@@ -73,7 +75,7 @@ class Learner:
         self.process, self.config, self.store = process, process.config, process.store
         config, index = process.config, process.place.index
         torch.set_num_threads(config.learners.threads)
-        self.population = Population(self.store.players(), decay=config.matchmaking.decay)
+        self.population = Population(self.store.players(), decay=self.store.info.decay)
         groups = hosting(self.population.learners, config.learners.processes)
         self.players = groups[index] if index < len(groups) else []
         if not self.players:
@@ -109,15 +111,25 @@ class Learner:
             try:
                 self.trainer.load_state(saved.tensors, extra["trainer"])
             except ValueError as error:
-                raise StateMismatchError(f"{self.states.pointer}: {error}") from error
+                raise StateMismatchError(f"{self.states.pointer} does not fit this run: {error}") from error
             self.initial = saved.tensors["initial"]
             self.chance.bit_generator.state = extra["chance"]
             self.careers = {player: Career.model_validate(career) for player, career in extra["careers"].items()}
             log.info("goes on from iteration %d", self.trainer.iteration)
-        # A player frozen after the last saved state exists all the same: its number is not given twice.
-        for player, career in self.careers.items():
-            frozen = self.population.frozen_of(player)
-            career.generation = max(career.generation, len(frozen))
+        for player in self.players:
+            self._complete_freeze(player)
+
+    def _complete_freeze(self, player: Player) -> None:
+        """Do what was left to do where the process was killed after a player was registered and before it saved."""
+        career, frozen = self.careers[player.id], self.population.frozen_of(player.id)
+        if len(frozen) <= career.generation:
+            return
+        newest = self.population.players[int(frozen[-1])]
+        career.generation = len(frozen)
+        career.steps = max(career.steps, newest.steps)
+        career.frozen_at, career.episodes_at_freeze = newest.steps, career.episodes
+        if newest.steps:  # nobody is reset after the copy at the start
+            self._reset(player)
 
     def save(self) -> None:
         """Make everything durable that a resume needs."""
@@ -137,11 +149,22 @@ class Learner:
             if player.role is Role.MAIN_AGENT and self.careers[player.id].generation == 0:
                 self.freeze(player, "the start")  # the pool is never empty: AlphaStar's main agents enter it at step 0
             self.live.publish(player.id, self.weights(player))
-        started = time.monotonic()
-        next_save, next_share, next_metrics = started + SAVE_EVERY, started, started + METRICS_EVERY
-        next_report = started
         recent = Recent([player.id for player in self.players])
-        metrics = MetricsWriter(process.run.metrics, process.name, tensorboard=self.config.run.tensorboard)
+        with MetricsWriter(process.run.metrics, process.name, tensorboard=self.config.run.tensorboard) as metrics:
+            self._train(recent, metrics)
+        if process.finishing or (not process.stopping and self._trained_enough()):
+            for player in self.players:
+                if self.careers[player.id].steps > self.careers[player.id].frozen_at:
+                    self.freeze(player, "the end of the run")
+        self.save()
+        self._share(recent)
+
+    def _train(self, recent: Recent, metrics: MetricsWriter) -> None:
+        """Iterate until the process is to stop or to finish, or the limit of samples is reached."""
+        process = self.process
+        started = time.monotonic()
+        next_save, next_metrics = started + SAVE_EVERY, started + METRICS_EVERY
+        next_share = next_report = started
         while not (process.stopping or process.finishing or self._trained_enough()):
             iteration = self.trainer.iterate()
             self._count(iteration)
@@ -164,13 +187,6 @@ class Learner:
                 next_save = now + SAVE_EVERY
                 self.save()
             process.beat("training", {"samples_per_second": recent.samples_per_second()})
-        if process.finishing or (not process.stopping and self._trained_enough()):
-            for player in self.players:
-                if self.careers[player.id].steps > self.careers[player.id].frozen_at:
-                    self.freeze(player, "the end of the run")
-        self.save()
-        self._share(recent)
-        metrics.close()
 
     def weights(self, player: Player) -> Tensor:
         """A copy [D] of a hosted player's present weights."""
@@ -205,7 +221,7 @@ class Learner:
             )
         )
         career.generation += 1
-        career.frozen_at = career.steps
+        career.frozen_at, career.episodes_at_freeze = career.steps, career.episodes
         self._meet_new_players()
         log.info("froze %s after %d samples: %s", frozen.name, career.steps, reason)
         return frozen
@@ -215,19 +231,36 @@ class Learner:
         assert player.role is not None, f"learner {player.name} has no role"
         settings = self.config.roles
         decision = should_freeze(self.population, player.id, player.role, career.steps - career.frozen_at, settings)
-        if decision is None:
+        if decision is None or (decision.reason is FreezeReason.WIN_RATE and not self._earned(player, decision.steps)):
             return
         lowest = "nobody to beat" if decision.lowest is None else f"lowest win rate {decision.lowest:.2f}"
         self.freeze(player, f"{decision.reason.value}, {lowest}")
-        if should_reset(player.role, self.chance, settings):
-            self.trainer.restart(player.id, self.initial)
-            log.info("reset %s to its initial weights", player.name)
+        self._reset(player)
         self.save()
 
+    def _earned(self, player: Player, steps: int) -> bool:
+        """Whether its win rates against the main agents are its own, or those of what it was before its last freeze.
+
+        The payoff of a pair remembers about 1 / (1 - decay) games. Without a least number of steps, an exploiter that
+        was reset would be frozen again, as it began, on the record of its predecessor.
+        """
+        assert player.role is not None, f"learner {player.name} has no role"
+        rule, decay, career = self.config.roles.of(player.role), self.store.info.decay, self.careers[player.id]
+        if rule.rate_set is not RateSet.MAIN_AGENTS or steps >= rule.max_steps or decay == 1.0:
+            return True
+        remembered = len(self.population.main_agents) / (1.0 - decay)
+        return career.episodes - career.episodes_at_freeze >= remembered
+
+    def _reset(self, player: Player) -> None:
+        """Begin a player afresh that was just frozen, where its role says so."""
+        assert player.role is not None, f"learner {player.name} has no role"
+        if should_reset(player.role, self.chance, self.config.roles):
+            self.trainer.restart(player.id, self.initial)
+            log.info("reset %s to its initial weights", player.name)
+
     def _count(self, iteration: Iteration) -> None:
-        """Take note of what an iteration gave, here; Redis hears of it with the next report."""
+        """Take note of what an iteration gave; the payoff, here and in Redis, learns of it with the next report."""
         for row in iteration.counts:
-            self.population.record(row.player, row.opponent, row.wins, row.draws, row.losses)
             self.careers[row.player].episodes += row.games
         self.unreported += iteration.counts
         for player, rule in self.trainer.rules.items():
@@ -236,10 +269,16 @@ class Learner:
             self.careers[player].steps += samples
 
     def _report(self) -> None:
-        """One report for all iterations since the last one: each costs the server a flush to the disk."""
-        if self.unreported:
-            self.store.report_episodes(added_up(self.unreported))
-            self.unreported = []
+        """One report for all iterations since the last one: each costs the server a flush to the disk.
+
+        The payoff decays by the batch, so the rows held here take the same batches: they equal those in Redis to the
+        last bit, and a resume finds what was there.
+        """
+        rows, self.unreported = added_up(self.unreported), []
+        if rows:
+            self.store.report_episodes(rows)
+        for row in rows:
+            self.population.record(row.player, row.opponent, row.wins, row.draws, row.losses)
 
     def _share(self, recent: Recent) -> None:
         """Look at the rest of the league, and show it one's own state."""
