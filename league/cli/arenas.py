@@ -64,10 +64,10 @@ def show(name: str, as_json: bool) -> None:
     console().print(table)
 
 
-@arenas.command()
+@arenas.command(short_help="Look for defects of the arena NAME by random play.")
 @click.argument("name")
-@click.option("--episodes", type=click.IntRange(min=2), help="Random episodes that are played at once.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--episodes", type=click.IntRange(min=2), help="Random episodes that are played at once (default: 64).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random play.")
 @AS_JSON
 @click.pass_context
 def check(ctx: click.Context, name: str, episodes: int | None, seed: int, as_json: bool) -> None:

@@ -26,13 +26,15 @@ WATCH_EVERY = 1.0  # seconds
 @click.argument("arena", required=False)
 @click.option("--name", help="Name of the run (default: made up from arena and time).")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="A TOML file of settings.")
-@click.option("--for", "duration", metavar="TIME", help="How long to train, such as 90s, 10m, 2h.")
-@click.option("--steps", type=click.IntRange(min=1), help="Learner samples of each player after which the run ends.")
+@click.option("--for", "duration", metavar="TIME", help="How long to train: 90s, 10m, 2h (default: until stopped).")
+@click.option("--steps", type=click.IntRange(min=1), help="End after so many learner samples of each player.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (default: auto).")
 @click.option("--players", metavar="ROLE=N,...", help="Learners by role, such as main_agent=1,main_exploiter=1.")
 @click.option("--redis", metavar="URL", help="A Redis to use instead of the embedded one.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of every random stream of the run.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting, such as ppo.epochs=4; repeat.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random stream (default: 0).")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any setting, such as ppo.epochs=4; may be repeated."
+)
 @click.option("--fresh", is_flag=True, help="Delete a run of this name first.")
 @RUNS_DIR
 @click.pass_context
@@ -79,7 +81,9 @@ def start(
 
 
 @click.command()
-@click.option("--for", "duration", metavar="TIME", help="How much longer to train.")
+@click.option(
+    "--for", "duration", metavar="TIME", help="How much longer to train (default: up to the limit of before)."
+)
 @click.option("--steps", type=click.IntRange(min=1), help="A new limit of learner samples of each player.")
 @run_argument
 @click.pass_context

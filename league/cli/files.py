@@ -24,7 +24,7 @@ FIGURES = ("elo", "payoff", "pfsp")
 @click.command()
 @click.argument("table", type=click.Choice(list(reports.TABLES)))
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; - for stdout.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file, or - for stdout.")
 @run_option
 def export(table: str, form: str, output: Path | None, run: str | None, runs_dir: Path | None) -> None:
     """Write TABLE of a run as csv (pandas), json (programs), md or html (one self-contained page).
@@ -44,9 +44,15 @@ def export(table: str, form: str, output: Path | None, run: str | None, runs_dir
 
 @click.command()
 @click.argument("figure", type=click.Choice(FIGURES))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A name in .png or .html.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file, in .png or .html.")
 @click.option("--player", help="pfsp: whose opponents (default: the first main agent).")
-@click.option("--weighting", type=click.Choice([weighting.value for weighting in Weighting]), default="squared")
+@click.option(
+    "--weighting",
+    type=click.Choice([each.value for each in Weighting]),
+    default="squared",
+    show_default=True,
+    help="pfsp: how a win rate becomes a weight.",
+)
 @run_option
 def plot(
     figure: str, output: Path | None, player: str | None, weighting: str, run: str | None, runs_dir: Path | None

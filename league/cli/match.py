@@ -16,8 +16,15 @@ from league.text import percent
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.option("-n", "games", type=click.IntRange(min=2), default=100, show_default=True, help="Matches, seats swapped.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "-n",
+    "games",
+    type=click.IntRange(min=2),
+    default=100,
+    show_default=True,
+    help="Number of matches, half from each seat.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same games.")
 @click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and checkpoints only.")
 @click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
 @AS_JSON

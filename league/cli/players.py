@@ -28,7 +28,7 @@ RATE_WIDTH = 7  # columns of a win rate in the payoff
 @run_option
 @click.pass_context
 def players(ctx: click.Context, run: str | None, runs_dir: Path | None, as_json: bool) -> None:
-    """List the players of a run, or `show ID` one of them."""
+    """List the players of a run, or `show PLAYER` one of them."""
     if ctx.invoked_subcommand is not None:
         ctx.obj = (run, runs_dir)
         return
