@@ -134,8 +134,9 @@ def _kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if schema["type"] == "array":
         return f"list of: {_kind(schema['items'], definitions)}"
+    kind: str = schema["type"]
     names = {"string": "text", "object": "table", "boolean": "true or false"}
-    return names.get(schema["type"], schema["type"]) + _bounds(schema)
+    return names.get(kind, kind) + _bounds(schema)
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
