@@ -1,0 +1,122 @@
+"""Kills and interrupts of a real league: it goes on, and nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from matchmaking.records import Kind
+from matchmaking.store import Store
+from tests.chaos.leagues import NAME, PATIENCE, RealLeague, Recorded, pid_of
+from tests.league.supervised import until
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+START = (
+    "start",
+    "rock_paper_scissors",
+    "--name",
+    NAME,
+    "--device",
+    "cpu",
+    "--set",
+    "run.tensorboard=false",
+    "--set",
+    "learners.processes=1",
+    "--set",
+    "evaluation.share=1.0",
+    "--set",
+    "evaluation.closing_seconds=2",
+    "--set",
+    "roles.main_agent.max_steps=20_000",
+    "--set",
+    "roles.main_agent.min_steps=10_000",
+)
+
+
+@pytest.fixture
+def league(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealLeague]:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    made = RealLeague(tmp_path)
+    yield made
+    made.close()
+
+
+def something_rated(store: Store, matches: int = 3) -> bool:
+    return store.queue.num_matches() >= matches and store.ratings.position() >= matches
+
+
+def check_logs(recorded: Recorded) -> None:
+    """What must be true of any run, whatever happened to it."""
+    ids = [result.id for result in recorded.matches]
+    assert len(set(ids)) == len(ids), "each match is in the log once"
+    assert recorded.ratings.position == len(ids), "each match is rated once"
+    games = sum(len(result.outcomes) for result in recorded.matches)
+    assert sum(rating.games for rating in recorded.ratings.ratings.values()) == 2 * games
+    names = [player.name for player in recorded.players]
+    assert len(set(names)) == len(names)
+    for learner in (player for player in recorded.players if player.kind is Kind.LEARNER):
+        own = [player for player in recorded.players if player.parent == learner.id]
+        assert [player.version for player in own] == [str(number) for number in range(len(own))], "no number is skipped"
+        assert [player.steps for player in own] == sorted(player.steps for player in own), "steps never fall"
+        assert recorded.statuses[learner.id].generation == len(own)
+
+
+def test_whatever_is_killed_comes_back_and_the_run_goes_on_to_its_end(league: RealLeague) -> None:
+    league.call(*START, "--for", "8s")
+    victims = ("learner-0", "evaluator-0", "rater-0")
+    with league.watched() as store:
+        until(lambda: something_rated(store), "rated matches", PATIENCE)
+        before = {}
+        for name in victims:
+            before[name] = until(lambda name=name: pid_of(store, name), f"{name} at work", PATIENCE)  # type: ignore[misc]
+            os.kill(before[name], signal.SIGKILL)
+        for name, pid in before.items():
+            until(lambda name=name, pid=pid: pid_of(store, name, pid), f"another {name}", PATIENCE)  # type: ignore[misc]
+    code, output = league.wait()
+    assert code == 0, output
+    for name in victims:
+        assert output.count(f"{name} was killed by SIGKILL; starting it again") == 1, output
+    assert league.left_over() == []
+    recorded = league.recorded()
+    check_logs(recorded)
+    assert {player.kind for player in recorded.players} == {Kind.LEARNER, Kind.FROZEN, Kind.SCRIPTED}
+    assert all(status.steps > 0 for status in recorded.statuses.values())
+
+
+def test_an_interrupted_run_resumes_with_everything_it_had(league: RealLeague) -> None:
+    league.call(*START)
+    with league.watched() as store:
+        until(lambda: something_rated(store), "rated matches", PATIENCE)
+    league.interrupt()
+    code, output = league.wait()
+    assert code == 130, output
+    assert league.left_over() == []
+    stopped = league.recorded()
+    check_logs(stopped)
+
+    league.call("resume", NAME, "--for", "1s")
+    with league.watched() as store:
+        until(lambda: pid_of(store, "learner-0"), "a learner at work", PATIENCE)
+        now = store.processes.statuses()
+        assert all(now[player].steps >= status.steps for player, status in stopped.statuses.items())
+    code, output = league.wait()
+    assert code == 0, output
+    assert league.left_over() == []
+    ended = league.recorded()
+    check_logs(ended)
+    assert ended.players[: len(stopped.players)] == stopped.players
+    assert ended.matches[: len(stopped.matches)] == stopped.matches
+    assert ended.episodes[: len(stopped.episodes)] == stopped.episodes
+    assert len(ended.episodes) > len(stopped.episodes)
+    for player, status in stopped.statuses.items():
+        assert ended.statuses[player].steps > status.steps
+        assert ended.statuses[player].episodes > status.episodes
