@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from league.errors import InputError, suggestion
 
-Figures = dict[str, float]
+Figures = dict[str, float | str]
 
 
 class Benchmark(NamedTuple):

@@ -29,8 +29,14 @@ def bench(names: tuple[str, ...], yardstick: Path | None, as_json: bool) -> None
             table = Table(name, "", title=None, box=None, pad_edge=False)
             table.columns[1].justify = "right"
             for figure, value in figures.items():
-                table.add_row(figure, f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
+                table.add_row(figure, _shown(value))
             console().print(table)
             click.echo()
     if as_json:
         print_json(results)
+
+
+def _shown(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
