@@ -53,13 +53,19 @@ class Experience(NamedTuple):
     memory: Tensor | None
 
 
-def check_trainable(arena: Arena) -> None:
-    """Raise ValueError, saying why, when a league of single-agent teams cannot train in this arena."""
+def check_trainable(arena: Arena, config: RolloutConfig) -> None:
+    """Raise ValueError, saying why, when a league of single-agent teams cannot train in this arena with these sizes."""
     if [len(team) for team in arena.spec.teams] != [1, 1]:
         teams = " and ".join(str(len(team)) for team in arena.spec.teams)
         raise ValueError(
             f"arena {arena.spec.name}: learners play two teams of one agent each; this arena has teams of {teams}"
         )
+    if config.environments % config.lanes:
+        raise ValueError(
+            f"rollout.environments: {config.environments} is not a multiple of rollout.lanes ({config.lanes})"
+        )
+    if config.opened_environments and not (arena.spec.pure and arena.spec.turns is Turns.SEQUENTIAL):
+        raise ValueError("rollout.opened_environments: random openings need a native arena with turns; set it to 0")
 
 
 class Rollout:
@@ -94,13 +100,7 @@ class Rollout:
         generator: torch.Generator,
         compiler: Callable[[Any], Any] = lambda function: function,
     ) -> None:
-        check_trainable(arena)
-        if config.environments % config.lanes:
-            raise ValueError(
-                f"rollout.environments: {config.environments} is not a multiple of rollout.lanes ({config.lanes})"
-            )
-        if config.opened_environments and not (arena.spec.pure and arena.spec.turns is Turns.SEQUENTIAL):
-            raise ValueError("rollout.opened_environments: random openings need a native arena with turns; set it to 0")
+        check_trainable(arena, config)
         self.arena, self.network, self.config = arena, network, config
         self.learners, self.dtype, self.device, self.generator = learners, dtype, device, generator
         self.batch = learners * config.environments

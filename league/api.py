@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,7 +121,7 @@ def configuration(arena: str | None, file: Path | None, flags: Sequence[Layer]) 
     config = resolve(arena, file=file, flags=flags, gpu=gpu)
     if not config.players.counts():
         raise ConfigError("players: there is no learner; give at least one role a count, such as main_agent=1")
-    _check_names(config)
+    _check_parts(config)
     return config
 
 
@@ -153,19 +154,27 @@ def check_redis(config: LeagueConfig, name: str) -> None:
     raise RunError(f"run {name!r} exists in the Redis that was given: choose another --name")
 
 
-def _check_names(config: LeagueConfig) -> None:
-    """Make everything that is called by a name once."""
+def _check_parts(config: LeagueConfig) -> None:
+    """Make everything that is called by a name once, and see that network and rollout fit the arena."""
+    from agents.networks import Network
+    from agents.rollout import check_trainable
+    from agents.scripted.registry import ScriptedPlayerError
     from agents.scripted.registry import make as make_scripted
+    from arenas.registry import ArenaOptionError, UnknownArenaError
     from arenas.registry import make as make_arena
     from matchmaking.rules.registry import make as make_rule
 
     make_rule(config.matchmaking.rule, **config.matchmaking.options)
-    arena = make_arena(config.arena, **config.arena_options)
     try:
-        for anchor in config.evaluation.anchors:
-            make_scripted(anchor, arena.spec)
-    finally:
-        arena.close()
+        with closing(make_arena(config.arena, **config.arena_options)) as arena:
+            for anchor in config.evaluation.anchors:
+                make_scripted(anchor, arena.spec)
+            check_trainable(arena, config.rollout)
+            Network(config.network, arena.spec.observation_shape, arena.spec.num_actions)
+    except (ArenaOptionError, ScriptedPlayerError, UnknownArenaError):
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def resume(
@@ -197,6 +206,7 @@ def resume(
             f"{folder.config_file}: learners.device = 'cuda', but torch finds no CUDA GPU on this machine"
         )
     more = None if duration is None else seconds(duration)
+    _check_parts(config)
     if steps is not None:
         config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
         save(config, folder.config_file)

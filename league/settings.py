@@ -23,6 +23,14 @@ from league.toml import dumps
 PREFIX = "LEAGUE_"
 RESERVED = frozenset({"LEAGUE_RUNS"})  # the folder of all runs: not a part of any run's configuration
 VARIATIONS = ("laptop", "gpu")
+PLAIN_WORDS = {
+    r"a valid dictionary( or instance of \w+)?": "a table",
+    r"a valid (tuple|list)": "a list",
+    r"^(greater|less) than": r"a number \1 than",
+    r", unable to parse.*": "",
+}
+"""What pydantic calls what a person writes in TOML."""
+
 Variation = Literal["laptop", "gpu"]
 
 
@@ -188,7 +196,8 @@ def explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
     if choices:
         return f"{where}: {path} = {given!r} is not valid; {suggestion(str(given), choices)}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    message = re.sub(r"a valid dictionary( or instance of \w+)?", "a table", message)
+    for theirs, ours in PLAIN_WORDS.items():
+        message = re.sub(theirs, ours, message)
     if message == error["msg"] or message.startswith("expected"):
         return f"{where}: {path} = {given!r} is not valid: {message.removeprefix('Value error, ')}"
     return f"{where}: {path} = {given!r} is not valid: expected {message}"

@@ -77,7 +77,7 @@ def test_a_partial_role_keeps_the_rest_of_its_rule() -> None:
     [
         ("ppo.epoch=3", "--set ppo.epoch=3: unknown key 'ppo.epoch'; did you mean 'epochs'?"),
         ("rollut.lanes=3", "--set rollut.lanes=3: unknown key 'rollut'; did you mean 'rollout'?"),
-        ("ppo.epochs=0", "--set ppo.epochs=0: ppo.epochs = 0 is not valid: expected greater than 0"),
+        ("ppo.epochs=0", "--set ppo.epochs=0: ppo.epochs = 0 is not valid: expected a number greater than 0"),
         (
             "learners.device=cdua",
             "--set learners.device=cdua: learners.device = 'cdua' is not valid; did you mean 'cuda'?",
