@@ -76,7 +76,8 @@ def challenge(
         matchmaker: of that run.
 
     Raises:
-        InputError: a player that cannot play, or cannot be found.
+        InputError: a player of the run that cannot play.
+        UnknownPlayerError, ScriptedPlayerError: a player that cannot be found.
         CheckpointError: a checkpoint that is damaged or of another arena.
     """
     if temperature is None:
@@ -125,12 +126,8 @@ def _agent(text: str, arena: Arena, temperature: float, run: RunFolder | None, m
     path = Path(text)
     if text.endswith(CHECKPOINT) or (os.sep in text and path.exists()):
         return load_agent(CheckpointStore(path.parent), path.stem, arena, temperature=temperature)
-    if is_scripted(text):
+    if run is None or matchmaker is None or is_scripted(text):
         return make(text, arena.spec)
-    if run is None or matchmaker is None:
-        raise InputError(
-            f"no scripted player {text!r} in {arena.spec.name}, and no run is there whose player it could be"
-        )
     return _member(matchmaker.find(text), arena, temperature, run)
 
 

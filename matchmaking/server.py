@@ -109,8 +109,9 @@ def unreachable(url: str, error: Exception) -> RedisUnreachableError:
     """The one line that tells a person that the Redis at `url` does not answer, and why."""
     if "authenticat" in str(error).lower():
         return RedisUnreachableError(f"Redis at {masked(url)} asks for a password: write redis://:PASSWORD@HOST:PORT")
+    why = str(error).rstrip(".")
     return RedisUnreachableError(
-        f"Redis at {masked(url)} does not answer: {error}; start the server or give another address with --redis URL"
+        f"Redis at {masked(url)} does not answer: {why}; start the server or give another address with --redis URL"
     )
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import arenas
 from agents.checkpoint import CheckpointStore, Manifest
 from agents.networks import Network
+from agents.scripted.registry import ScriptedPlayerError
 from agents.settings import NetworkConfig
 from league.challenge import challenge, summarise, wilson
 from league.cli import main
@@ -69,7 +70,7 @@ def test_players_of_a_run(made_up: RunFolder, matchmaker: Matchmaker) -> None:
         challenge(arena, "main_agent-1", "random", run=made_up, matchmaker=matchmaker)
     with pytest.raises(InputError, match=r"main_agent-1\.v2 cannot play: .*no such file"):
         challenge(arena, "main_agent", "random", run=made_up, matchmaker=matchmaker)
-    with pytest.raises(InputError, match="no scripted player 'nobody' in connect_four, and no run"):
+    with pytest.raises(ScriptedPlayerError, match="no scripted player 'nobody': in connect_four there are alpha_beta"):
         challenge(arena, "nobody", "random")
 
 
