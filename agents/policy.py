@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.core import Parameters
 from agents.networks import Network
-from agents.rollout import sample
+from agents.play import sample
 from agents.settings import NetworkConfig
 from arenas.core import Arena, ArenaSpec, Observation
 
@@ -52,6 +54,24 @@ class PolicyAgent:
         return torch.where(observation.action_mask, output.logits[0], -torch.inf).softmax(-1)
 
 
+def check_fit(network: Network, parameters: Parameters, path: Path) -> None:
+    """Make sure that one policy's tensors, without the stack's dimension, are those of a network.
+
+    Raises:
+        CheckpointError: one is missing, has another shape, or has no place; it names the tensor, and `path`.
+    """
+    slots = network.layout.slots
+    for name, slot in slots.items():
+        if name not in parameters:
+            raise CheckpointError(path, f"tensor {name} is missing; the network has it in shape {list(slot.shape)}")
+        found = list(parameters[name].shape)
+        if found != list(slot.shape):
+            raise CheckpointError(path, f"tensor {name} has shape {found}; the network has it in {list(slot.shape)}")
+    for name, tensor in parameters.items():
+        if name not in slots:
+            raise CheckpointError(path, f"tensor {name} of shape {list(tensor.shape)} has no place in the network")
+
+
 def load_agent(
     store: CheckpointStore, sha: str, arena: Arena, device: torch.device | str = "cpu", temperature: float | None = None
 ) -> PolicyAgent:
@@ -65,7 +85,7 @@ def load_agent(
         temperature: overrides the checkpoint's own.
 
     Raises:
-        CheckpointError: missing or damaged, or made for another arena.
+        CheckpointError: missing or damaged, made for another arena, or its tensors are not those of its network.
     """
     parameters, manifest = store.load(sha)
     spec = arena.spec
@@ -78,6 +98,13 @@ def load_agent(
             f"{manifest.num_actions} actions), not {spec.name} (observation {list(spec.observation_shape)}, "
             f"{spec.num_actions} actions)",
         )
-    network = Network(NetworkConfig.model_validate(manifest.network), spec.observation_shape, spec.num_actions)
+    try:
+        network = Network(NetworkConfig.model_validate(manifest.network), spec.observation_shape, spec.num_actions)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            store.path(sha), f"its manifest describes no network for {spec.name}: {reason}"
+        ) from error
+    check_fit(network, parameters, store.path(sha))
     placed = {name: tensor.to(device) for name, tensor in parameters.items()}
     return PolicyAgent(spec, network, placed, manifest.temperature if temperature is None else temperature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,18 +11,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.checkpoint import CheckpointStore
+from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.durable import SUFFIX, decode, encode
 from agents.networks import Network
+from agents.policy import check_fit
 from matchmaking.records import Kind, Player
 
 CACHE_BYTES = 256 * 2**20
+
+log = logging.getLogger("league")
 
 
 class LiveWeights:
     """The present weights of learners, one file a player, replaced every few seconds.
 
-    They are worth nothing after a crash, so they are written without waiting for the disk.
+    They are worth nothing after a crash, so they are written without waiting for the disk: a power failure may leave a
+    file without its content, which readers take for one that is not there yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,7 +88,7 @@ class OpponentWeights:
         """The weights [D] of a player.
 
         Raises:
-            CheckpointError: its checkpoint is missing or damaged.
+            CheckpointError: its checkpoint is missing, damaged or of another network.
         """
         record = self._find(player)
         if record.kind is Kind.LEARNER:
@@ -94,17 +99,23 @@ class OpponentWeights:
 
     def _learner(self, player: str) -> Tensor:
         stamp = self._live.stamp(player)
-        if stamp == 0:
-            return self._initial
         known = self._learners.get(player)
         if known is None or known[0] != stamp:
-            known = (stamp, self._live.read(player))
+            known = (stamp, self._read(player) if stamp else self._initial)
             self._learners[player] = known
         return known[1]
+
+    def _read(self, player: str) -> Tensor:
+        try:
+            return self._live.read(player)
+        except CheckpointError as error:
+            log.warning("live weights are left out: %s", error)
+            return self._initial
 
     def _checkpoint(self, sha: str) -> Tensor:
         if sha not in self._frozen:
             parameters, _ = self._checkpoints.load(sha)
+            check_fit(self._network, parameters, self._checkpoints.path(sha))
             row = torch.zeros(1, self._network.layout.width)
             self._network.layout.pack({name: tensor.unsqueeze(0) for name, tensor in parameters.items()}, row)
             self._frozen[sha] = row[0]
