@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class LineChart:
     x_label: str
     y_label: str
     series: tuple[Series, ...]
+    y_range: tuple[float, float] | None = None  # by default what the series need
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,65 @@ class BarChart:
     notes: tuple[str, ...] = ()
 
 
-Figure = LineChart | HeatMap | BarChart
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The path of a distribution over three things; it grows darker with time.
+
+    Attributes:
+        name: for the legend.
+        points: (a, b, c), not negative and summing to 1.
+        faint: drawn thin and grey, behind the others.
+    """
+
+    name: str
+    points: tuple[tuple[float, float, float], ...]
+    faint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Simplex:
+    """Distributions over three things, as points of a triangle."""
+
+    title: str
+    corners: tuple[str, str, str]
+    traces: tuple[Trace, ...]
+
+
+Figure = LineChart | HeatMap | BarChart | Simplex
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Several cases side by side, each with a triangle and curves.
+
+    Attributes:
+        title: of the sheet.
+        about: what is seen, in a sentence or two.
+        cases: for each case its triangle, and below or beside it its curves.
+    """
+
+    title: str
+    about: str
+    cases: tuple[tuple[Simplex, LineChart], ...]
+
+
+SHADES = 24
+"""Steps in which a trace grows darker."""
+
+
+def planar(point: tuple[float, float, float]) -> tuple[float, float]:
+    """Place of a distribution in the triangle with the corners (0, 0), (1, 0) and (1/2, sqrt(3)/2)."""
+    _, second, third = point
+    return second + 0.5 * third, math.sqrt(0.75) * third
+
+
+def shaded(trace: Trace) -> list[tuple[float, list[tuple[float, float]]]]:
+    """The trace in the plane, in pieces that touch, each with its opacity."""
+    points = [planar(point) for point in trace.points]
+    length = max(1, math.ceil((len(points) - 1) / SHADES))
+    pieces = [points[start : start + length + 1] for start in range(0, max(1, len(points) - 1), length)]
+    return [(0.2 + 0.8 * (index + 1) / len(pieces), piece) for index, piece in enumerate(pieces)]
+
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5aa2", "#8c6d31")
 """Okabe and Ito's colours, told apart with every kind of colour vision, and two more."""
@@ -70,6 +130,8 @@ def bounds(chart: LineChart) -> tuple[float, float, float, float]:
         for sign in (-1, 1)
     ]
     x_low, x_high = _range(xs)
+    if chart.y_range is not None:
+        return x_low, x_high, *chart.y_range
     y_low, y_high = _range(ys)
     margin = 0.05 * (y_high - y_low)
     return x_low, x_high, y_low - margin, y_high + margin

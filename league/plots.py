@@ -2,65 +2,103 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 from league.errors import InputError, LeagueError
-from league.figures import PALETTE, BarChart, Figure, HeatMap, LineChart
+from league.figures import PALETTE, BarChart, Figure, HeatMap, LineChart, Sheet, Simplex, planar, shaded
+from league.files import replace_text
 
 SUFFIXES = (".png", ".html")
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Draw `figure` into a file whose name says the format.
+def check(path: Path) -> None:
+    """Make sure that a figure can be drawn into a file of this name, before the work that leads to it.
 
     Raises:
         InputError: the name ends neither in .png nor in .html.
-        LeagueError: a PNG was asked for and matplotlib is not installed.
+        LeagueError: it is a PNG and matplotlib is not installed.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: a plot is written to a name that ends in .png or .html")
+    if suffix == ".png" and importlib.util.find_spec("matplotlib") is None:
+        raise LeagueError(
+            "a PNG needs matplotlib: pip install 'league-selfplay[plots]', or write to a name that ends in .html"
+        )
+
+
+def save(figure: Figure | Sheet, path: Path) -> None:
+    """Draw `figure` into a file whose name says the format; see `check` for errors."""
+    check(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if suffix == ".png":
+    if path.suffix.lower() == ".png":
         _save_png(figure, path)
         return
     from league.page import page
     from league.svg import draw
 
-    path.write_text(page(figure.title, [draw(figure)]), encoding="utf-8")
-
-
-def _save_png(figure: Figure, path: Path) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure as Canvas
-    except ImportError as error:
-        raise LeagueError(
-            "a PNG needs matplotlib: pip install 'league-selfplay[plots]', or write to a name that ends in .html"
-        ) from error
-    size = _size(figure)
-    canvas = Canvas(figsize=size, dpi=130, layout="constrained")
-    FigureCanvasAgg(canvas)
-    axes = canvas.add_subplot()
-    axes.set_title(figure.title, loc="left", fontsize=11)
-    if isinstance(figure, LineChart):
-        _lines(canvas, axes, figure)
-    elif isinstance(figure, HeatMap):
-        _heat(canvas, axes, figure)
+    if isinstance(figure, Sheet):
+        sections = [f'<div class="case">{draw(simplex)}{draw(chart)}</div>' for simplex, chart in figure.cases]
+        replace_text(path, page(figure.title, sections, figure.about))
     else:
-        _bars(axes, figure)
+        replace_text(path, page(figure.title, [draw(figure)]))
+
+
+def _save_png(figure: Figure | Sheet, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=_size(figure), dpi=130, layout="constrained")
+    FigureCanvasAgg(canvas)
+    if isinstance(figure, Sheet):
+        _sheet(canvas, figure)
+    else:
+        _single(canvas, figure)
     canvas.savefig(path)
 
 
-def _size(figure: Figure) -> tuple[float, float]:
+def _single(canvas: Any, figure: Figure) -> None:
+    axes = canvas.add_subplot()
+    axes.set_title(figure.title, loc="left", fontsize=11)
+    if isinstance(figure, LineChart):
+        _lines(axes, figure)
+        if figure.series:
+            canvas.legend(loc="outside right upper", frameon=False, fontsize=8)
+    elif isinstance(figure, HeatMap):
+        _heat(canvas, axes, figure)
+    elif isinstance(figure, Simplex):
+        _triangle(axes, figure)
+    else:
+        _bars(axes, figure)
+
+
+def _sheet(canvas: Any, sheet: Sheet) -> None:
+    canvas.suptitle(f"{sheet.title}\n", fontsize=13, fontweight="bold")
+    canvas.text(0.5, 0.955, sheet.about, ha="center", va="top", fontsize=8.5, color="#555555")
+    grid = canvas.subplots(2, len(sheet.cases), height_ratios=(3, 2), squeeze=False)
+    for column, (simplex, chart) in enumerate(sheet.cases):
+        upper, lower = grid[0][column], grid[1][column]
+        upper.set_title(simplex.title, fontsize=11)
+        _triangle(upper, simplex)
+        lower.set_title(chart.title, fontsize=9)
+        _lines(lower, chart)
+        lower.legend(loc="upper right", ncols=len(chart.series), frameon=False, fontsize=7)
+
+
+def _size(figure: Figure | Sheet) -> tuple[float, float]:
+    if isinstance(figure, Sheet):
+        return 4.6 * len(figure.cases), 7.4
+    if isinstance(figure, Simplex):
+        return 5.4, 5.2
     if isinstance(figure, HeatMap):
         sides = [min(16.0, 0.42 * len(names) + 2.5) for names in (figure.columns, figure.rows)]
         return max(5.5, sides[0] + 1.0), max(3.2, sides[1])
     return (8.6, max(2.5, 0.26 * len(figure.names) + 1.2)) if isinstance(figure, BarChart) else (9.0, 4.8)
 
 
-def _lines(canvas: Any, axes: Any, chart: LineChart) -> None:
+def _lines(axes: Any, chart: LineChart) -> None:
     for index, line in enumerate(chart.series):
         color = PALETTE[index % len(PALETTE)]
         xs, ys = [x for x, _ in line.points], [y for _, y in line.points]
@@ -76,8 +114,31 @@ def _lines(canvas: Any, axes: Any, chart: LineChart) -> None:
     axes.set_ylabel(chart.y_label)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if chart.series:
-        canvas.legend(loc="outside right upper", frameon=False, fontsize=8)
+    if chart.y_range is not None:
+        axes.set_ylim(*chart.y_range)
+
+
+def _triangle(axes: Any, chart: Simplex) -> None:
+    corners = [planar(corner) for corner in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
+    axes.fill(*zip(*corners, strict=True), facecolor="none", edgecolor="#b5bcc3", linewidth=1.0)
+    for (x, y), name, lift in zip(corners, chart.corners, (-0.05, -0.05, 0.05), strict=True):
+        axes.text(x, y + lift, name, ha="center", va="center", fontsize=9)
+    axes.plot(*planar((1 / 3, 1 / 3, 1 / 3)), marker="+", markersize=12, color="black", zorder=4)
+    for trace in chart.traces:
+        color, width = ("#8a939c", 0.8) if trace.faint else (PALETTE[0], 1.8)
+        for opacity, piece in shaded(trace):
+            axes.plot(
+                *zip(*piece, strict=True), color=color, alpha=opacity, linewidth=width, zorder=2 + (not trace.faint)
+            )
+        if trace.points:
+            end = planar(trace.points[-1])
+            axes.plot(*end, color=color, marker="o", markersize=4 if trace.faint else 6, zorder=5, label=trace.name)
+    axes.set_aspect("equal")
+    axes.set_xlim(-0.1, 1.1)
+    axes.set_ylim(-0.1, 0.95)
+    axes.set_axis_off()
+    if chart.traces:
+        axes.legend(loc="upper right", frameon=False, fontsize=7.5)
 
 
 def _heat(canvas: Any, axes: Any, chart: HeatMap) -> None:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
-from league.figures import PALETTE, BarChart, Figure, HeatMap, LineChart, Series, bounds, diverging, ticks
+from league.figures import (
+    PALETTE,
+    BarChart,
+    Figure,
+    HeatMap,
+    LineChart,
+    Series,
+    Simplex,
+    Trace,
+    bounds,
+    diverging,
+    planar,
+    shaded,
+    ticks,
+)
 from league.text import amount
 
 WIDTH, HEIGHT = 860, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 34, 46
 MAX_LEGEND = 16
+SIDE = 300  # of a triangle
 
 
 def draw(figure: Figure) -> str:
     """One `<svg>` element."""
     if isinstance(figure, LineChart):
         return _line_chart(figure)
+    if isinstance(figure, Simplex):
+        return _simplex(figure)
     return _heat_map(figure) if isinstance(figure, HeatMap) else _bar_chart(figure)
 
 
@@ -113,6 +130,46 @@ def _cell(x: float, y: float, size: float, value: float, tip: str) -> str:
     ink = "#fff" if abs(value - 0.5) > 0.32 else "#111"
     extra = f' style="fill:{ink}" font-size="11" pointer-events="none"'
     return box + _text(x + size / 2 - 0.5, y + size / 2 + 4, f"{100 * value:.0f}", "middle", extra)
+
+
+def _simplex(chart: Simplex) -> str:
+    left, bottom = 50, 330
+
+    def place(point: tuple[float, float]) -> str:
+        return f"{left + SIDE * point[0]:.1f} {bottom - SIDE * point[1]:.1f}"
+
+    corners = [planar(corner) for corner in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
+    outline = "L".join(place(corner) for corner in corners)
+    body = [f'<path d="M{outline}Z" class="grid"/>']
+    for (x, y), name, down in zip(corners, chart.corners, (18, 18, -8), strict=True):
+        body.append(_text(left + SIDE * x, bottom - SIDE * y + down, name, "middle"))
+    x, y = place(planar((1 / 3, 1 / 3, 1 / 3))).split()
+    body.append(f'<path d="M{x} {y}m-6 0h12m-6 -6v12" stroke="currentColor" stroke-width="1.5"/>')
+    for index, trace in enumerate(sorted(chart.traces, key=lambda trace: not trace.faint)):
+        body.append(_trace(trace, place))
+        y_legend = bottom + 40 + 18 * index
+        body.append(f'<path d="M{left} {y_legend - 4}h18" stroke="{_ink(trace)}" stroke-width="3"/>')
+        body.append(_text(left + 24, y_legend, trace.name))
+    return _svg(SIDE + 2 * left, bottom + 40 + 18 * len(chart.traces), chart.title, body)
+
+
+def _ink(trace: Trace) -> str:
+    return "#8a939c" if trace.faint else PALETTE[0]
+
+
+def _trace(trace: Trace, place: Callable[[tuple[float, float]], str]) -> str:
+    if not trace.points:
+        return ""
+    parts = []
+    for opacity, piece in shaded(trace):
+        track = "L".join(place(point) for point in piece)
+        parts.append(
+            f'<path d="M{track}" fill="none" stroke="{_ink(trace)}" stroke-width="{1 if trace.faint else 2}" '
+            f'opacity="{opacity:.2f}"/>'
+        )
+    x, y = place(planar(trace.points[-1])).split()
+    parts.append(f'<circle cx="{x}" cy="{y}" r="{3 if trace.faint else 4.5}" fill="{_ink(trace)}"/>')
+    return f"<g><title>{escape(trace.name)}</title>{''.join(parts)}</g>"
 
 
 def _text_width(names: Sequence[str]) -> float:

@@ -23,8 +23,10 @@ COMMANDS: CommandTable = {
     "payoff": ("league.cli.players:payoff", "Show who beats whom in training."),
     "leaderboard": ("league.cli.players:leaderboard", "Show the published ratings."),
     "match": ("league.cli.match:match", "Let two players play some unrated matches."),
+    "nashconv": ("league.cli.nashconv:nashconv", "Measure how far card players are from equilibrium, exactly."),
     "export": ("league.cli.files:export", "Write a table as csv, json, md or html."),
     "plot": ("league.cli.files:plot", "Draw ratings, payoff or opponent probabilities."),
+    "demo": ("league.cli.demo:demo", "Show in seconds what a league is for."),
     "bench": ("league.cli.bench:bench", "Measure the speed of this machine."),
 }
 

@@ -1,0 +1,73 @@
+"""`league demo`: what a league is for, shown in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from league.cli.group import LeagueGroup
+from league.cli.options import AS_JSON, console, print_json
+from league.plots import check, save
+
+PLOT = Path("rock_paper_scissors.html")
+
+
+@click.group(cls=LeagueGroup)
+def demo() -> None:
+    """Show in seconds, without a run, what a league is for."""
+
+
+@demo.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"A name in .png or .html (default: {PLOT}).",
+)
+@click.option("--iterations", type=click.IntRange(min=2), help="Of training (default: 1000).")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@AS_JSON
+def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -> None:
+    """Train rock-paper-scissors by naive self-play, by fictitious self-play and in a league, and draw all three.
+
+    Naive self-play cycles; what a pool of frozen players stands for settles near (1/3, 1/3, 1/3). With --json a plot is
+    drawn only where -o names one.
+    """
+    path = output or (None if as_json else PLOT)
+    if path is not None:
+        check(path)
+    import torch
+
+    from league.demo_rps import CASES, ITERATIONS, sheet, summaries, train
+
+    torch.set_num_threads(1)  # the tensors are tiny
+    tracks = [train(case, iterations or ITERATIONS, seed) for case in CASES]
+    rows = summaries(tracks)
+    if path is not None:
+        save(sheet(tracks), path)
+    if as_json:
+        paths = [
+            {
+                "rule": track.case.name,
+                "frozen": track.frozen,
+                "iterations": track.iterations,
+                "policy": track.policy.tolist(),
+                "mixture": None if track.mixture is None else track.mixture.tolist(),
+                "mixture_is": track.case.mixture,
+            }
+            for track in tracks
+        ]
+        print_json({"seed": seed, "summary": [asdict(row) for row in rows], "paths": paths})
+        return
+    table = Table("rule", "quantity", box=None, pad_edge=False)
+    for heading in ("distance at the end", "largest swing", "cycles"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(row.rule, row.quantity, f"{row.distance:.3f}", f"{row.swing:.3f}", str(row.cycles))
+    console().print(table)
+    click.echo("distance: total variation from (1/3, 1/3, 1/3); swing: the widest range of a hand's probability in the")
+    click.echo("second half; cycles: times that rock, paper and scissors each had more than 1/2, one after the other")
+    click.echo(f"wrote {path}")
