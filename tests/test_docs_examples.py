@@ -20,12 +20,12 @@ from matchmaking.records import Kind, Player, Role
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
-SHOWN = {
-    "nim_arena.py": "docs/writing-an-arena.md",
-    "recent_rule.py": "docs/writing-an-opponent-rule.md",
-    "nim_expert.py": "README.md",
-}
 FILES = ("nim_arena.py", "recent_rule.py", "nim_expert.py")
+SHOWN = [
+    *((file, "README.md") for file in FILES),
+    ("nim_arena.py", "docs/writing-an-arena.md"),
+    ("recent_rule.py", "docs/writing-an-opponent-rule.md"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +47,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         sys.modules.pop(Path(file).stem, None)
 
 
-@pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("page", ["README.md", "own"])
+@pytest.mark.parametrize(("file", "page"), SHOWN)
 def test_the_documentation_shows_the_file_as_it_is(file: str, page: str) -> None:
-    shown = ROOT / (SHOWN[file] if page == "own" else page)
     block = f"```python\n{(EXAMPLES / file).read_text(encoding='utf-8')}```"
-    assert block in shown.read_text(encoding="utf-8"), f"{shown.name} shows another {file}"
+    assert block in (ROOT / page).read_text(encoding="utf-8"), f"{page} shows another {file}"
 
 
 def test_the_readme_shows_how_the_plugin_is_declared() -> None:
