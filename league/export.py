@@ -78,7 +78,8 @@ def to_markdown(data: Dataset) -> str:
 
 def to_html(data: Dataset) -> str:
     """One self-contained page: the table, sortable, then the figures."""
-    sections = [table(data.columns, data.rows), *(draw(figure) for figure in data.figures)]
+    columns = [column for column in data.columns if column != "id" or "name" not in data.columns]  # names are unique
+    sections = [table(columns, data.rows), *(draw(figure) for figure in data.figures)]
     return page(data.title, sections, f"{len(data.rows)} rows. A click on a column's head sorts by it.")
 
 

@@ -29,18 +29,25 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     def mark(column: str) -> str:
         return ' class="text"' if column in text else ""
 
+    digits = {column: _digits([row.get(column) for row in rows]) for column in columns}
     head = "".join(f"<th{mark(column)}>{escape(column.replace('_', ' '))}</th>" for column in columns)
     lines = []
     for row in rows:
-        cells = "".join(f"<td{mark(column)}{_value(row.get(column))}</td>" for column in columns)
+        cells = "".join(f"<td{mark(column)}{_value(row.get(column), digits[column])}</td>" for column in columns)
         lines.append(f"<tr>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _value(value: object) -> str:
+def _digits(values: Sequence[object]) -> int:
+    """Decimals with which a column of numbers is read best: as many for all of them."""
+    largest = max((abs(value) for value in values if isinstance(value, float)), default=0.0)
+    return 3 if largest < 10 else 1 if largest <= 100 else 0
+
+
+def _value(value: object, digits: int) -> str:
     """The end of a cell's tag and its text: the exact value to sort by, a rounded one to read."""
     if value is None:
         return ' data-value="">–'
     if isinstance(value, float):
-        return f' data-value="{value!r}">{value:.3f}'
+        return f' data-value="{value!r}">{value:.{digits}f}'
     return f">{escape(str(value))}"

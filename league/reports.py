@@ -15,7 +15,7 @@ from matchmaking.service import Matchmaker
 from matchmaking.standings import Board, Standing
 
 MAP_SIZE = 40  # players in a heat map: more cannot be read
-CURVES = 12  # rating curves in a figure
+CURVES = 8  # rating curves in a figure: more have no colour of their own
 BARS = 40  # opponents in a chart of probabilities
 PAYOFF_COLUMNS = ("player", "opponent", "games", "wins", "draws", "losses", "win_rate")
 RATING_COLUMNS = ("time", "matches", "player", "kind", "role", "mu", "sigma", "elo")
@@ -166,7 +166,7 @@ def pfsp_bars(matchmaker: Matchmaker, learner: Player, weighting: Weighting = We
     population.host(learner.id)
     population.load_row(learner.id, matchmaker.payoff_row(learner.id))
     candidates = population.frozen
-    rates = population.win_rates(learner.id, candidates)
+    rates, games = population.win_rates(learner.id, candidates), population.games(learner.id, candidates)
     weights = pfsp_weights(rates, weighting)
     order = sorted(range(len(candidates)), key=lambda place: -float(weights[place]))[:BARS]
     chosen = [population.player(population.id(int(candidates[place]))) for place in order]
@@ -175,7 +175,7 @@ def pfsp_bars(matchmaker: Matchmaker, learner: Player, weighting: Weighting = We
         "probability of being the next opponent",
         tuple(player.name for player in chosen),
         tuple(float(weights[place]) for place in order),
-        tuple(f"win rate {100 * float(rates[place]):.0f} %" for place in order),
+        tuple(f"win rate {100 * float(rates[place]):.0f} %" if games[place] else "not met yet" for place in order),
     )
 
 
