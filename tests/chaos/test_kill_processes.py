@@ -71,7 +71,7 @@ def check_logs(recorded: Recorded) -> None:
 
 
 def test_whatever_is_killed_comes_back_and_the_run_goes_on_to_its_end(league: RealLeague) -> None:
-    league.call(*START, "--for", "8s")
+    league.call(*START, "--for", "12s")
     victims = ("learner-0", "evaluator-0", "rater-0")
     with league.watched() as store:
         until(lambda: something_rated(store), "rated matches", PATIENCE)
