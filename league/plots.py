@@ -9,6 +9,7 @@ from typing import Any
 from league.errors import InputError, LeagueError
 from league.figures import PALETTE, BarChart, Figure, HeatMap, LineChart, Sheet, Simplex, planar, shaded
 from league.files import replace_text
+from league.text import amount
 
 SUFFIXES = (".png", ".html")
 
@@ -112,6 +113,7 @@ def _lines(axes: Any, chart: LineChart) -> None:
             axes.fill_between(xs, low, high, color=color, alpha=0.15, linewidth=0)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
+    axes.xaxis.set_major_formatter(lambda value, _: amount(value))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if chart.y_range is not None:
@@ -155,7 +157,8 @@ def _heat(canvas: Any, axes: Any, chart: HeatMap) -> None:
                 if value is not None:
                     ink = "white" if abs(value - 0.5) > 0.32 else "black"
                     axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=ink)
-    canvas.colorbar(image, ax=axes, shrink=0.7, label="win rate of the row's player")
+    else:
+        canvas.colorbar(image, ax=axes, shrink=0.7, label="win rate of the row's player")
 
 
 def _bars(axes: Any, chart: BarChart) -> None:
