@@ -137,7 +137,8 @@ class Worker:
         """Whether it still runs; unlike `check` it only takes note of a `fault`."""
         if self._handle is not None and (code := self._handle.poll()) is not None:
             self._handle = None
-            if code != 0:
+            ended_in_its_start = code == -signal.SIGTERM and not self._beats  # it had nothing to save yet
+            if code != 0 and not ended_in_its_start:
                 self.fault = (
                     f"{self.name} {_cause(code)} when it was stopped; the end of {self.spec.log}:\n{self.tail()}"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -195,3 +196,13 @@ def test_nothing_outlives_a_local_process(tmp_path: Path, monkeypatch: pytest.Mo
     assert not _alive(child)
     handle.kill()  # nothing happens
     handle.terminate()
+
+
+@pytest.mark.parametrize(("heard", "faulty"), [(False, False), (True, True)])
+def test_a_process_that_is_stopped_in_its_start_has_no_fault(bench: Bench, heard: bool, faulty: bool) -> None:
+    if heard:
+        bench.worker.hear(bench.handle.pid, 1.0, 1.0)
+    bench.worker.terminate()
+    bench.handle.code = -signal.SIGTERM  # it does not catch signals before it works
+    assert not bench.worker.poll()
+    assert (bench.worker.fault is not None) is faulty
