@@ -63,7 +63,7 @@ class Trace:
     Attributes:
         name: for the legend.
         points: (a, b, c), not negative and summing to 1.
-        faint: drawn thin and grey, behind the others.
+        faint: drawn thin.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Simplex:
-    """Distributions over three things, as points of a triangle."""
+    """Distributions over three things, as points of a triangle; a later trace is drawn over an earlier one."""
 
     title: str
     corners: tuple[str, str, str]
@@ -85,17 +85,17 @@ Figure = LineChart | HeatMap | BarChart | Simplex
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Several cases side by side, each with a triangle and curves.
+    """Several cases side by side, each with a triangle and charts of curves.
 
     Attributes:
         title: of the sheet.
         about: what is seen, in a sentence or two.
-        cases: for each case its triangle, and below or beside it its curves.
+        cases: for each case its triangle, and the charts below or beside it; as many for each.
     """
 
     title: str
     about: str
-    cases: tuple[tuple[Simplex, LineChart], ...]
+    cases: tuple[tuple[Simplex, tuple[LineChart, ...]], ...]
 
 
 SHADES = 24
@@ -113,7 +113,7 @@ def shaded(trace: Trace) -> list[tuple[float, list[tuple[float, float]]]]:
     points = [planar(point) for point in trace.points]
     length = max(1, math.ceil((len(points) - 1) / SHADES))
     pieces = [points[start : start + length + 1] for start in range(0, max(1, len(points) - 1), length)]
-    return [(0.2 + 0.8 * (index + 1) / len(pieces), piece) for index, piece in enumerate(pieces)]
+    return [(0.3 + 0.7 * (index + 1) / len(pieces), piece) for index, piece in enumerate(pieces)]
 
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5aa2", "#8c6d31")

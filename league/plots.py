@@ -41,7 +41,8 @@ def save(figure: Figure | Sheet, path: Path) -> None:
     from league.svg import draw
 
     if isinstance(figure, Sheet):
-        sections = [f'<div class="case">{draw(simplex)}{draw(chart)}</div>' for simplex, chart in figure.cases]
+        drawn = [(draw(simplex), "".join(map(draw, charts))) for simplex, charts in figure.cases]
+        sections = [f'<div class="case">{triangle}<div>{curves}</div></div>' for triangle, curves in drawn]
         replace_text(path, page(figure.title, sections, figure.about))
     else:
         replace_text(path, page(figure.title, [draw(figure)]))
@@ -76,21 +77,22 @@ def _single(canvas: Any, figure: Figure) -> None:
 
 
 def _sheet(canvas: Any, sheet: Sheet) -> None:
-    canvas.suptitle(f"{sheet.title}\n", fontsize=13, fontweight="bold")
-    canvas.text(0.5, 0.955, sheet.about, ha="center", va="top", fontsize=8.5, color="#555555")
-    grid = canvas.subplots(2, len(sheet.cases), height_ratios=(3, 2), squeeze=False)
-    for column, (simplex, chart) in enumerate(sheet.cases):
-        upper, lower = grid[0][column], grid[1][column]
-        upper.set_title(simplex.title, fontsize=11)
-        _triangle(upper, simplex)
-        lower.set_title(chart.title, fontsize=9)
-        _lines(lower, chart)
-        lower.legend(loc="upper right", ncols=len(chart.series), frameon=False, fontsize=7)
+    canvas.suptitle(sheet.title, fontsize=13, fontweight="bold")
+    canvas.supxlabel(sheet.about, fontsize=8.5, color="#555555")
+    charts = max((len(charts) for _, charts in sheet.cases), default=0)
+    grid = canvas.subplots(1 + charts, len(sheet.cases), height_ratios=(2, *[1] * charts), squeeze=False)
+    for column, (simplex, below) in enumerate(sheet.cases):
+        grid[0][column].set_title(simplex.title, fontsize=11)
+        _triangle(grid[0][column], simplex)
+        for axes, chart in zip(grid[1:, column], below, strict=True):
+            axes.set_title(chart.title, fontsize=9)
+            _lines(axes, chart)
+            axes.legend(loc="upper right", ncols=len(chart.series), frameon=False, fontsize=7)
 
 
 def _size(figure: Figure | Sheet) -> tuple[float, float]:
     if isinstance(figure, Sheet):
-        return 4.6 * len(figure.cases), 7.4
+        return 4.6 * len(figure.cases), 9.6
     if isinstance(figure, Simplex):
         return 5.4, 5.2
     if isinstance(figure, HeatMap):
@@ -126,8 +128,8 @@ def _triangle(axes: Any, chart: Simplex) -> None:
     for (x, y), name, lift in zip(corners, chart.corners, (-0.05, -0.05, 0.05), strict=True):
         axes.text(x, y + lift, name, ha="center", va="center", fontsize=9)
     axes.plot(*planar((1 / 3, 1 / 3, 1 / 3)), marker="+", markersize=12, color="black", zorder=4)
-    for trace in chart.traces:
-        color, width = ("#8a939c", 0.8) if trace.faint else (PALETTE[0], 1.8)
+    for color, trace in zip(PALETTE, chart.traces, strict=False):
+        width = 0.8 if trace.faint else 1.8
         for opacity, piece in shaded(trace):
             axes.plot(
                 *zip(*piece, strict=True), color=color, alpha=opacity, linewidth=width, zorder=2 + (not trace.faint)
@@ -140,7 +142,7 @@ def _triangle(axes: Any, chart: Simplex) -> None:
     axes.set_ylim(-0.1, 0.95)
     axes.set_axis_off()
     if chart.traces:
-        axes.legend(loc="upper right", frameon=False, fontsize=7.5)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.03), ncols=2, frameon=False, fontsize=7.5)
 
 
 def _heat(canvas: Any, axes: Any, chart: HeatMap) -> None:

@@ -143,32 +143,27 @@ def _simplex(chart: Simplex) -> str:
     body = [f'<path d="M{outline}Z" class="grid"/>']
     for (x, y), name, down in zip(corners, chart.corners, (18, 18, -8), strict=True):
         body.append(_text(left + SIDE * x, bottom - SIDE * y + down, name, "middle"))
-    x, y = place(planar((1 / 3, 1 / 3, 1 / 3))).split()
-    body.append(f'<path d="M{x} {y}m-6 0h12m-6 -6v12" stroke="currentColor" stroke-width="1.5"/>')
-    for index, trace in enumerate(sorted(chart.traces, key=lambda trace: not trace.faint)):
-        body.append(_trace(trace, place))
-        y_legend = bottom + 40 + 18 * index
-        body.append(f'<path d="M{left} {y_legend - 4}h18" stroke="{_ink(trace)}" stroke-width="3"/>')
-        body.append(_text(left + 24, y_legend, trace.name))
+    middle = place(planar((1 / 3, 1 / 3, 1 / 3)))
+    body.append(f'<path d="M{middle}m-6 0h12m-6 -6v12" stroke="currentColor" stroke-width="1.5"/>')
+    for index, (color, trace) in enumerate(zip(PALETTE, chart.traces, strict=False)):
+        body.append(_trace(trace, color, place))
+        y = bottom + 40 + 18 * index
+        body.append(f'<path d="M{left} {y - 4}h18" stroke="{color}" stroke-width="{1 if trace.faint else 3}"/>')
+        body.append(_text(left + 24, y, trace.name))
     return _svg(SIDE + 2 * left, bottom + 40 + 18 * len(chart.traces), chart.title, body)
 
 
-def _ink(trace: Trace) -> str:
-    return "#8a939c" if trace.faint else PALETTE[0]
-
-
-def _trace(trace: Trace, place: Callable[[tuple[float, float]], str]) -> str:
+def _trace(trace: Trace, color: str, place: Callable[[tuple[float, float]], str]) -> str:
     if not trace.points:
         return ""
-    parts = []
-    for opacity, piece in shaded(trace):
-        track = "L".join(place(point) for point in piece)
-        parts.append(
-            f'<path d="M{track}" fill="none" stroke="{_ink(trace)}" stroke-width="{1 if trace.faint else 2}" '
-            f'opacity="{opacity:.2f}"/>'
-        )
+    width, radius = (1, 3) if trace.faint else (2, 4.5)
+    parts = [
+        f'<path d="M{"L".join(map(place, piece))}" fill="none" stroke="{color}" stroke-width="{width}" '
+        f'opacity="{opacity:.2f}"/>'
+        for opacity, piece in shaded(trace)
+    ]
     x, y = place(planar(trace.points[-1])).split()
-    parts.append(f'<circle cx="{x}" cy="{y}" r="{3 if trace.faint else 4.5}" fill="{_ink(trace)}"/>')
+    parts.append(f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{color}"/>')
     return f"<g><title>{escape(trace.name)}</title>{''.join(parts)}</g>"
 
 

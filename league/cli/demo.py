@@ -27,7 +27,7 @@ def demo() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"A name in .png or .html (default: {PLOT}).",
 )
-@click.option("--iterations", type=click.IntRange(min=2), help="Of training (default: 1000).")
+@click.option("--iterations", type=click.IntRange(min=2), help="Of training (default: 600).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @AS_JSON
 def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -> None:

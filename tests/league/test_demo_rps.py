@@ -46,7 +46,8 @@ def test_naive_self_play_keeps_cycling(seed: int) -> None:
     late = second_half(track.policy)
     assert (late.max(axis=0) > 0.8).all()  # each hand in its turn
     assert (late.min(axis=0) < 0.1).all()
-    assert cycles(late) >= 2
+    assert cycles(late) >= 3
+    assert distance(late).min() > 0.2  # and never near the middle
     assert swing(track.policy) > 0.7
 
 
@@ -59,7 +60,9 @@ def test_what_the_pool_stands_for_settles_near_the_middle(case: Case, seed: int)
     assert distance(track.mixture[-1]) < 0.08
     assert distance(second_half(track.mixture)).max() < 0.1
     assert swing(track.mixture) < 0.15
-    assert cycles(second_half(track.mixture)) == 0
+    # Here even the present policy, which need not settle, stays near: see `league.demo_rps` on what that says.
+    assert swing(track.policy) < 0.3
+    assert cycles(second_half(track.policy)) == 0
 
 
 def test_the_same_seed_gives_the_same_path() -> None:
@@ -106,10 +109,11 @@ def test_the_table_and_the_sheet_name_what_they_show() -> None:
         ("league (AlphaStar)", "present policy"),
         ("league (AlphaStar)", "Nash mixture of the frozen players"),
     ]
-    for track, (triangle, curves) in zip(tracks, sheet(tracks).cases, strict=True):
+    for track, (triangle, (policy, distances)) in zip(tracks, sheet(tracks).cases, strict=True):
         assert triangle.traces[-1].points[-1] == pytest.approx(track.shown[-1])
-        assert triangle.traces[-1].name in curves.title
-        assert [line.points[-1][0] for line in curves.series[:3]] == [20, 20, 20]
+        assert [line.points[-1] for line in policy.series[:3]] == [(20, share) for share in track.policy[-1]]
+        assert [line.name for line in distances.series] == [trace.name for trace in triangle.traces]
+        assert distances.series[-1].points[-1][1] == pytest.approx(float(distance(track.shown[-1])))
 
 
 def test_one_command_draws_the_plot_and_prints_the_table(tmp_path: Path) -> None:
@@ -118,7 +122,7 @@ def test_one_command_draws_the_plot_and_prints_the_table(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "fictitious self-play  mean of the frozen players" in result.stdout
     assert result.stdout.splitlines()[-1] == f"wrote {plot}"
-    assert plot.read_text(encoding="utf-8").count("<svg") == 2 * len(CASES)
+    assert plot.read_text(encoding="utf-8").count("<svg") == 3 * len(CASES)
 
 
 def test_json_has_the_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,12 @@ def test_a_sheet_has_every_case_in_one_file(tmp_path: Path) -> None:
     triangle, lines = FULL[3], FULL[0]
     assert isinstance(triangle, Simplex)
     assert isinstance(lines, LineChart)
-    sheet = Sheet("two cases", f"about {EVIL}", ((triangle, lines), (triangle, lines)))
+    sheet = Sheet("two cases", f"about {EVIL}", ((triangle, (lines, lines)), (triangle, (lines, lines))))
     save(sheet, tmp_path / "f.png")
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     save(sheet, tmp_path / "f.html")
     text = (tmp_path / "f.html").read_text(encoding="utf-8")
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 6
     assert EVIL not in text
 
 
