@@ -204,6 +204,15 @@ def test_a_redis_with_another_schema(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_a_given_redis_with_another_schema(made_up: RunFolder, tmp_path: Path) -> None:
+    url = EmbeddedServer(made_up.redis).url
+    with connect(url) as client:
+        client.hset("league:{old}:run", mapping={"schema": 999, "arena": "tic_tac_toe", "decay": "0.99", "created": 1})
+        assert "has schema 999" in one_line(call(f"start tic_tac_toe --name old --redis {url}"), 4)
+        client.delete("league:{old}:run")
+    assert not (tmp_path / "runs" / "old").exists()
+
+
 def test_a_redis_that_already_has_the_run(made_up: RunFolder, tmp_path: Path) -> None:
     url = EmbeddedServer(made_up.redis).url
     assert "exists in the Redis" in one_line(call(f"start connect_four --name made-up --redis {url}"), 2)
@@ -232,6 +241,17 @@ def test_errors_become_one_line(error: Exception, code: int, message: str, monke
 
     monkeypatch.setattr(api, "start", fail)
     assert one_line(call("start"), code).startswith(message)
+
+
+@pytest.mark.parametrize(("command", "name"), [("start", "start"), ("resume made-up", "resume")])
+@pytest.mark.parametrize(("code", "closed"), [(0, True), (130, True), (130, False)])
+def test_a_run_ends_with_its_leaderboard(
+    command: str, name: str, code: int, closed: bool, made_up: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, name, lambda *_, **__: api.Finished(made_up, code, closed))
+    result = call(command)
+    assert result.exit_code == code
+    assert ("main_agent-1.v2" in result.stdout) is closed, "a run that was stopped at once shows nothing more"
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
