@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from league.access import opened
 from league.errors import LeagueError
 from league.runs import RunFolder
+from league.telling import told
 from matchmaking.errors import MatchmakingError
 from matchmaking.records import Player
 from matchmaking.server import find_server
@@ -121,6 +122,8 @@ def _run(run: RunFolder) -> Iterator[Finding]:
             yield _projections(matchmaker)
     except MatchmakingError as error:
         yield _finding(Grade.BAD, "Redis", str(error))
+    except OSError as error:
+        yield _finding(Grade.BAD, "run folder", told(error)[0])
 
 
 def _checkpoints(run: RunFolder, matchmaker: Matchmaker) -> Finding:

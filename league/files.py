@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -16,8 +17,9 @@ def replace_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # a failed write does not say of what
+    except BaseException as error:
+        with suppress(OSError):  # the first error is the one to tell
+            draft.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a failed write does not say of what
         raise
-    finally:
-        draft.unlink(missing_ok=True)

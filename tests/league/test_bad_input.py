@@ -20,6 +20,7 @@ from league import keeper, process
 from league.cli import main
 from league.config import LeagueConfig
 from league.doctor import Grade, examine
+from league.files import replace_text
 from league.keeper import RedisKeeper
 from league.launchers.core import ProcessSpec
 from league.lock import run_lock
@@ -232,3 +233,26 @@ def test_commands_beside_a_running_run_do_not_disturb_it(tmp_path: Path) -> None
         assert "is running already" in one_line(call("resume mine"), 2)
         assert "is running already" in one_line(call("start tic_tac_toe --device cpu --name mine --fresh"), 2)
     assert [folder.name for folder in list_runs(tmp_path / "runs")] == ["mine"]
+
+
+def test_doctor_goes_on_where_the_run_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create(tmp_path / "runs", resolve("tic_tac_toe", environment={}), "mine")
+
+    def refuse(_: EmbeddedServer) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "x/redis")
+
+    monkeypatch.setattr(EmbeddedServer, "start", refuse)
+    found = {finding.what: finding for finding in examine(tmp_path / "runs", run)}
+    assert (found["run folder"].grade, found["run folder"].detail) == (Grade.BAD, "x/redis: Read-only file system")
+    assert "torch" in found
+
+
+def test_a_file_that_cannot_be_replaced_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "a draft")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        replace_text(tmp_path / "league.toml", "seed = 1")
+    assert caught.value.filename == str(tmp_path / "league.toml")
