@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 import arenas
+from agents.core import Output
 from agents.networks import Network
 from agents.settings import NetworkConfig, PPOConfig, RolloutConfig
-from agents.stack import PolicyStack
 from agents.state_store import StateStore
 from league.training import Iteration, Trainer, TrainingSetup
 from matchmaking import rules
@@ -99,21 +99,22 @@ def make(
     return Trainer(setup, players, by_player, initial, make_population(), elsewhere), elsewhere
 
 
-def lanes_during(trainer: Trainer) -> tuple[Tensor, Tensor, Iteration]:
-    """Weights in the lanes when a rollout begins and when it has ended, and the iteration."""
+def lanes_during(trainer: Trainer) -> tuple[Tensor, Iteration]:
+    """Weights in the lanes during one iteration, which must be the same at each of its steps; and the iteration."""
     seen: list[Tensor] = []
-    collect = trainer.rollout.collect
+    lanes = trainer.rollout.lanes
+    evaluate = lanes.evaluate
 
-    def watched(learners: PolicyStack) -> Any:
-        seen.append(trainer.rollout.lanes.flat.clone())
-        experience = collect(learners)
-        seen.append(trainer.rollout.lanes.flat.clone())
-        return experience
+    def watched(observation: Tensor, memory: Tensor | None = None) -> Output:
+        seen.append(lanes.flat.clone())
+        return evaluate(observation, memory)
 
-    trainer.rollout.collect = watched  # type: ignore[method-assign]
+    lanes.evaluate = watched  # type: ignore[method-assign]
     iteration = trainer.iterate()
-    trainer.rollout.collect = collect  # type: ignore[method-assign]
-    return seen[0], seen[1], iteration
+    lanes.evaluate = evaluate  # type: ignore[method-assign]
+    assert len(seen) == trainer.setup.rollout.horizon
+    assert all(torch.equal(weights, seen[0]) for weights in seen), "opponents change in the middle of a rollout"
+    return seen[0], iteration
 
 
 def games(iteration: Iteration) -> int:
@@ -126,8 +127,7 @@ def test_opponents_are_held_and_change_between_rollouts_only() -> None:
     trainer, elsewhere = make(rule, hold=3)
     lanes, hold, before = 4, 3, list[str | None]([None] * 4)
     for iteration in range(10):
-        start, end, _ = lanes_during(trainer)
-        assert torch.equal(start, end), "opponents change in the middle of a rollout"
+        lane_weights, _ = lanes_during(trainer)
         changed = [row for row in range(lanes) if trainer.opponents[row] != before[row]]
         due = [row for row in range(lanes) if iteration == 0 or (row + iteration) % hold == 0]
         assert changed == due
@@ -135,7 +135,7 @@ def test_opponents_are_held_and_change_between_rollouts_only() -> None:
         assert len(rule.asked) == iteration + 1, "the rule is asked once an iteration"
         for row, opponent in enumerate(trainer.opponents):
             assert opponent is not None
-            assert torch.equal(start[row], elsewhere.weights[opponent])
+            assert torch.equal(lane_weights[row], elsewhere.weights[opponent])
         before = list(trainer.opponents)
 
 
@@ -199,11 +199,11 @@ def test_live_opponents_are_refreshed_each_iteration_and_frozen_ones_never() -> 
     for _ in range(3):
         masters = trainer.ppo.masters.clone()
         elsewhere.weights["far"] = elsewhere.weights["far"] + 0.1
-        start, _, _ = lanes_during(trainer)
-        assert torch.equal(start[0], masters[0])
-        assert torch.equal(start[1], masters[1])
-        assert torch.equal(start[2], elsewhere.weights["far"])
-        assert torch.equal(start[3], frozen)
+        lane_weights, _ = lanes_during(trainer)
+        assert torch.equal(lane_weights[0], masters[0])
+        assert torch.equal(lane_weights[1], masters[1])
+        assert torch.equal(lane_weights[2], elsewhere.weights["far"])
+        assert torch.equal(lane_weights[3], frozen)
         assert not torch.equal(trainer.ppo.masters, masters)
     assert set(elsewhere.asked) == {"far"}, "frozen weights are read when a lane gets them, and then no more"
 
