@@ -86,12 +86,12 @@ def nash_of_pool(policies: Floats) -> Floats:
 
 CASES = (
     Case("naive self-play", "naive", (Role.MAIN_AGENT,), None, None),
-    Case("fictitious self-play", "fictitious", (Role.MAIN_AGENT,), "mean of the frozen players", uniform_weights),
+    Case("fictitious self-play", "fictitious", (Role.MAIN_AGENT,), "mean of the pool", uniform_weights),
     Case(
         "league (AlphaStar)",
         "alphastar",
         (Role.MAIN_AGENT, Role.MAIN_EXPLOITER, Role.LEAGUE_EXPLOITER),
-        "Nash mixture of the frozen players",
+        "Nash mix of the pool",
         nash_of_pool,
     ),
 )
@@ -267,7 +267,7 @@ def sheet(tracks: Sequence[Track]) -> Sheet:
     return Sheet(
         "Rock-paper-scissors: naive self-play cycles, a pool of frozen players settles",
         "Paths grow darker with training; + is (1/3, 1/3, 1/3), the only equilibrium. "
-        "Distances are total variation from it. All policies are read from the networks.",
+        "Distances are total variation from it. The pool is all players frozen so far.",
         tuple((_triangle(track), (_policy(track), _distances(track))) for track in tracks),
     )
 

@@ -68,6 +68,7 @@ def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -
     for row in rows:
         table.add_row(row.rule, row.quantity, f"{row.distance:.3f}", f"{row.swing:.3f}", str(row.cycles))
     console().print(table)
+    click.echo("the pool is all players frozen so far: the main agent's past, and in the league its exploiters'")
     click.echo("distance: total variation from (1/3, 1/3, 1/3); swing: the widest range of a hand's probability in the")
     click.echo("second half; cycles: times that rock, paper and scissors each had more than 1/2, one after the other")
     click.echo(f"wrote {path}")

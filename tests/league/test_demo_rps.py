@@ -105,9 +105,9 @@ def test_the_table_and_the_sheet_name_what_they_show() -> None:
     assert [(row.rule, row.quantity) for row in summaries(tracks)] == [
         ("naive self-play", "present policy"),
         ("fictitious self-play", "present policy"),
-        ("fictitious self-play", "mean of the frozen players"),
+        ("fictitious self-play", "mean of the pool"),
         ("league (AlphaStar)", "present policy"),
-        ("league (AlphaStar)", "Nash mixture of the frozen players"),
+        ("league (AlphaStar)", "Nash mix of the pool"),
     ]
     for track, (triangle, (policy, distances)) in zip(tracks, sheet(tracks).cases, strict=True):
         assert triangle.traces[-1].points[-1] == pytest.approx(track.shown[-1])
@@ -120,7 +120,7 @@ def test_one_command_draws_the_plot_and_prints_the_table(tmp_path: Path) -> None
     plot = tmp_path / "rps.html"
     result = call("demo rps --iterations 20 -o", str(plot))
     assert result.exit_code == 0, result.output
-    assert "fictitious self-play  mean of the frozen players" in result.stdout
+    assert "fictitious self-play  mean of the pool" in result.stdout
     assert result.stdout.splitlines()[-1] == f"wrote {plot}"
     assert plot.read_text(encoding="utf-8").count("<svg") == 3 * len(CASES)
 
