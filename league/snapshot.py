@@ -72,7 +72,6 @@ class Snapshot(_Part):
         rated_games: matches in the log of rated matches.
         rated_games_per_second: None until two moments are known.
         processes: last heartbeats.
-        events: what happened last, the newest last.
     """
 
     run: str
@@ -86,7 +85,6 @@ class Snapshot(_Part):
     rated_games: int = 0
     rated_games_per_second: float | None = None
     processes: tuple[Heartbeat, ...] = ()
-    events: tuple[str, ...] = ()
 
     @property
     def samples_per_second(self) -> float:
@@ -137,7 +135,7 @@ class SnapshotReader:
         for player in players:
             if player.kind is Kind.LEARNER:
                 newest = _newest_rating(players, player, ratings)
-                games = _rate(now, before, episodes.get(player.id), before and before.episodes.get(player.id))
+                games = _rate(now, before, episodes.get(player.id), before and before.episodes.get(player.id, 0))
                 row = _learner_row(player, statuses.get(player.id), newest, games)
                 still = {"samples_per_second": 0.0, "games_per_second": None}
                 learners.append(row.model_copy(update=still) if state == STOPPED else row)
@@ -153,7 +151,9 @@ class SnapshotReader:
             board=tuple(_rated_row(by_id[player], rating) for player, rating in board[:BOARD_ROWS]),
             population=len(players) - len(learners),
             rated_games=rated_games,
-            rated_games_per_second=_rate(now, before, rated_games, before and before.rated_games),
+            rated_games_per_second=None
+            if state == STOPPED
+            else _rate(now, before, rated_games, before and before.rated_games),
             processes=tuple(store.processes.heartbeats()),
         )
 

@@ -271,7 +271,7 @@ class Supervisor:
         from league.closing import write_exports  # it brings solvers, which nobody should wait for at the start
 
         self._keeper.patiently(lambda: write_exports(self._run, self._store))
-        self._say(f"leaderboard, payoff, ratings and matches are in {self._run.exports}")
+        self._say(f"the tables are in {self._run.exports}")
         self._reporter.update(
             self._keeper.patiently(lambda: self._reader.read(state="stopped", elapsed=self._clock.time.elapsed))
         )

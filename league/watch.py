@@ -138,7 +138,6 @@ def render(
 ) -> RenderableType:
     """The live picture for a terminal of `width` columns, with fewer rows of the board where `height` is small."""
     wide = width >= WIDE
-    events = events or snapshot.events[-EVENT_ROWS:]
     room = BOARD_ROWS if height is None else height - len(snapshot.learners) - len(events) - 14
     parts: list[RenderableType] = [_headline(snapshot), learner_table(snapshot, wide)]
     if snapshot.board and room > 0:

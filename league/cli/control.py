@@ -102,6 +102,7 @@ def _end(ctx: click.Context, finished: api.Finished) -> NoReturn:
     from league.cli.players import print_leaderboard  # it brings numpy, which `league status` does without
 
     if finished.closed:
+        click.echo()
         with opened(finished.run) as matchmaker:
             print_leaderboard(matchmaker)
     ctx.exit(finished.exit_code)

@@ -11,7 +11,7 @@ from rich.console import Console
 from league.snapshot import LearnerRow, RatedRow, Snapshot, SnapshotReader
 from league.text import amount, duration, percent
 from league.watch import LineReporter, LiveReporter, make_reporter, render, summary
-from matchmaking.records import Kind, LearnerStatus, Role
+from matchmaking.records import Kind, LearnerStatus, Player, Role, new_id
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 from tests.league.conftest import VERSIONS, fill
@@ -135,6 +135,24 @@ def test_rates_are_what_happened_between_two_readings(matchmaker: Matchmaker) ->
         now[0] = float(second)
         last = {row.id: row.games_per_second for row in reader.read().learners}[status.player]
         assert last == (500 / (second - 100) if second <= 114 else 0.0)
+    store.close()
+
+
+def test_the_first_episodes_of_a_run_are_a_rate_already(matchmaker: Matchmaker) -> None:
+    store = Store.create(matchmaker.store.session.url, "first-episodes", "connect_four")
+    own, now = Matchmaker(store), [100.0]
+    learner = own.register(Player(id=new_id("p"), name="main_agent-1", kind=Kind.LEARNER, role=Role.MAIN_AGENT))
+    reader = SnapshotReader(own, clock=lambda: now[0])
+    assert reader.read().learners[0].games_per_second is None
+    status = LearnerStatus(
+        player=learner.id, steps=1, generation=0, pool_win_rate=0.5, samples_per_second=1.0, episodes=300
+    )
+    own.report_status([status])
+    now[0] = 103.0
+    assert reader.read().learners[0].games_per_second == 100.0
+    stopped = reader.read(state="stopped")
+    assert stopped.learners[0].games_per_second is None
+    assert stopped.rated_games_per_second is None
     store.close()
 
 
