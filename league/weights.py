@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from agents.policy import check_fit
 from matchmaking.records import Kind, Player
 
 CACHE_BYTES = 256 * 2**20
+Stamp = tuple[int, int]
 
 log = logging.getLogger("league")
 
@@ -34,21 +34,22 @@ class LiveWeights:
         folder.mkdir(parents=True, exist_ok=True)
 
     def publish(self, player: str, weights: Tensor) -> None:
-        """Replace the weights [D] of a player."""
+        """Replace the weights [D] of a player; only the process that trains it may do so."""
         path = self._path(player)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        draft = path.with_suffix(".tmp")  # always the same: what a killed writer left is written over
         try:
             draft.write_bytes(encode({"weights": weights}, player))
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
 
-    def stamp(self, player: str) -> int:
-        """Changes whenever the weights do; 0 where there are none yet."""
+    def stamp(self, player: str) -> Stamp | None:
+        """Changes whenever the weights do; None where there are none yet."""
         try:
-            return self._path(player).stat().st_mtime_ns
+            found = self._path(player).stat()
         except FileNotFoundError:
-            return 0
+            return None
+        return found.st_mtime_ns, found.st_ino  # a file system's clock may stand still between two files
 
     def read(self, player: str) -> Tensor:
         """The weights [D] that were last published."""
@@ -81,7 +82,7 @@ class OpponentWeights:
         self._network, self._checkpoints, self._live, self._find = network, checkpoints, live, find
         self._initial = initial
         self._frozen: OrderedDict[str, Tensor] = OrderedDict()
-        self._learners: dict[str, tuple[int, Tensor]] = {}
+        self._learners: dict[str, tuple[Stamp | None, Tensor]] = {}
         self._capacity = max(1, CACHE_BYTES // (network.layout.width * initial.element_size()))
 
     def __call__(self, player: str) -> Tensor:

@@ -402,8 +402,10 @@ def test_live_weights_that_are_missing_or_empty_are_the_initial_ones(start: Star
     assert torch.equal(weights(agent.id), learner.initial)
     live.folder.joinpath(f"{agent.id}.safetensors").write_bytes(b"")  # a power failure can do that
     assert torch.equal(weights(agent.id), learner.initial)
+    live.folder.joinpath(f"{agent.id}.tmp").write_bytes(b"of a killed writer")
     live.publish(agent.id, learner.initial + 1)
     assert torch.equal(weights(agent.id), learner.initial + 1)
+    assert [path.name for path in live.folder.iterdir()] == [f"{agent.id}.safetensors"]
 
 
 @pytest.mark.parametrize(
