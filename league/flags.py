@@ -15,4 +15,11 @@ def flag_unplayable(store: Store, player: Player, reason: str) -> None:
 
 def unplayable(store: Store) -> dict[str, str]:
     """Why players cannot play, by id; those who can are missing."""
-    return {name.removeprefix(PREFIX): reason for name, reason in store.facts.items() if name.startswith(PREFIX)}
+    facts = store.facts.items()
+    return {name.removeprefix(PREFIX): reason for name, reason in facts if name.startswith(PREFIX) and reason}
+
+
+def clear_flags(store: Store) -> None:
+    """Let everybody be tried again: what was missing or damaged may have been put right since."""
+    for player in unplayable(store):
+        store.set_fact(PREFIX + player, "")

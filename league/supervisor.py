@@ -17,7 +17,7 @@ from league.clock import TrainingClock
 from league.config import LeagueConfig
 from league.crew import Crew, Programs, make_crew
 from league.errors import INTERRUPTED, LeagueError
-from league.flags import unplayable
+from league.flags import clear_flags, unplayable
 from league.interrupts import Interrupts, StopAtOnceError
 from league.keeper import RedisKeeper
 from league.launchers.core import Launcher
@@ -138,6 +138,7 @@ class Supervisor:
         self._store = self._keeper.open()
         config = self._config
         register_players(self._store, config.players, config.evaluation.anchors, config.arena)
+        clear_flags(self._store)
         self._learners = [player for player in self._store.players() if player.kind is Kind.LEARNER]
         self._reader = SnapshotReader(Matchmaker(self._store))
         self._clock = TrainingClock(self._store, config.run.duration, self._more)
