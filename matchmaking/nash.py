@@ -32,6 +32,7 @@ def nash_weights(matrix: Floats) -> Floats:
         raise ValueError(f"expected an antisymmetric square matrix, not one of shape {matrix.shape}")
     if size == 0:
         return np.empty(0)
+    matrix = (matrix - matrix.T) / 2  # what rounding has left on the diagonal would have no equilibrium
     scale = float(np.abs(matrix).max())
     game = matrix / scale if scale > 0.0 else matrix
     cone = _largest_support(game)

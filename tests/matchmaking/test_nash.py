@@ -68,3 +68,8 @@ def test_a_matrix_that_is_no_zero_sum_game_is_refused() -> None:
         nash_weights(np.array([[0.0, 1.0], [1.0, 0.0]]))
     with pytest.raises(ValueError, match=r"\(2, 3\)"):
         nash_weights(np.zeros((2, 3)))
+
+
+def test_rounding_on_the_diagonal_is_no_game() -> None:
+    assert nash_weights(np.array([[1.4e-17]])) == pytest.approx([1.0])
+    assert nash_weights(1.4e-17 * np.eye(2)) == pytest.approx([0.5, 0.5])
