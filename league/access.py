@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,18 +32,31 @@ def opened(run: RunFolder, config: LeagueConfig | None = None) -> Iterator[Match
         finally:
             store.close()
         return
-    server = EmbeddedServer(run.redis)
-    found = server.running()
-    server.start()
-    try:
-        store = Store.open(server.url, run.name)
+    with _served(run) as url:
+        store = Store.open(url, run.name)
         try:
             yield Matchmaker(store)
         finally:
             store.close()
+
+
+@contextmanager
+def _served(run: RunFolder) -> Iterator[str]:
+    """The URL of the run's embedded server; whoever had to start it stops it when nobody reads any more."""
+    readers = os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(readers, fcntl.LOCK_SH)
+        server = EmbeddedServer(run.redis)
+        found = server.running()
+        server.start()
+        try:
+            yield server.url
+        finally:
+            if not found:
+                fcntl.flock(readers, fcntl.LOCK_EX)  # waits for those who came to read meanwhile
+                _stop_unless_used(run, server)
     finally:
-        if not found:
-            _stop_unless_used(run, server)
+        os.close(readers)
 
 
 def _stop_unless_used(run: RunFolder, server: EmbeddedServer) -> None:
