@@ -56,6 +56,7 @@ def test_naive_self_play_keeps_cycling(seed: int) -> None:
 def test_what_the_pool_stands_for_settles_near_the_middle(case: Case, seed: int) -> None:
     track = trained(case, seed)
     assert track.mixture is not None
+    assert track.mixture.sum(axis=1) == pytest.approx(np.ones(len(track.iterations)))
     assert distance(track.mixture[0]) > 0.4  # it began as a player of rock
     assert distance(track.mixture[-1]) < 0.08
     assert distance(second_half(track.mixture)).max() < 0.1
