@@ -178,7 +178,8 @@ def test_a_stopped_learner_resumes_as_if_it_had_not_stopped(start: Start, monkey
     """Weights, optimiser, lanes, random streams, steps and payoff, bit by bit."""
     monkeypatch.setattr(module, "REPORT_EVERY", 0.0)
     monkeypatch.setattr(module, "SHARE_EVERY", 1e9)
-    settings: dict[str, object] = {"roles": rules(main_agent=after(4), main_exploiter=after(3))}
+    sometimes = after(1) | {"reset_probability": 0.5}
+    settings: dict[str, object] = {"roles": rules(main_agent=after(4), league_exploiter=sometimes)}
     whole, parts = start(**settings), start(**settings)
     uninterrupted = whole.learner()
     stop_after(uninterrupted, 12)
