@@ -161,6 +161,7 @@ def test_two_interrupts_end_the_run_at_once(supervised: Start) -> None:
     run.behave("learner-0", "stubborn")
     run.start()
     pid = run.heard("learner-0")
+    run.heard("evaluator-0")
     run.send(signal.SIGINT)
     until(lambda: run.events("evaluator-0")[-1] == "stop", "the first interrupt at work")
     assert alive(pid)
