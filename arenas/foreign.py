@@ -1,13 +1,16 @@
-"""What the adapters of foreign games (PettingZoo, OpenSpiel) share: seeds, teams, and the rule of the newest state."""
+"""What the adapters of foreign games (PettingZoo, OpenSpiel) share: seeds, teams, views, the newest state."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from arenas.core import State
+from arenas.core import Arena, ArenaSpec, Observation, State, Turns
 from arenas.registry import ArenaOptionError
 
 SEEDS = 1 << 24  # a float32 uniform has 24 random bits
@@ -63,3 +66,47 @@ class Serials:
             raise ValueError(
                 f"{self._name} is a foreign game: it goes on from its newest state only, and this state is an older one"
             )
+
+
+class ForeignArena(Arena):
+    """Games that live in objects beside the state, which holds what they show: `observation` [B, *shape] or
+    [B, N, *shape], `action_mask` likewise, `turn` int64 [B], and `serial` int64 [B] (see `Serials`).
+    """
+
+    def __init__(self, spec: ArenaSpec) -> None:
+        self.spec = spec
+        self._serials = Serials(spec.name)
+        self._device = torch.device("cpu")
+
+    def renew(self, state: State, ended: Tensor, uniforms: Tensor) -> State:
+        ended = ended.cpu()
+        self._serials.require_newest(state, torch.ones_like(ended))
+        return self._restart(ended, uniforms) if bool(ended.any()) else state
+
+    def turn(self, state: State) -> Tensor:
+        return state["turn"]
+
+    def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
+        observation, mask = state["observation"], state["action_mask"]
+        if agent is None:
+            return Observation(observation.to(dtype), mask)
+        if self.spec.turns is Turns.SIMULTANEOUS:
+            return Observation(observation[:, agent].to(dtype), mask[:, agent])
+        to_move = state["turn"] == agent
+        elsewhere = ~to_move.cpu()
+        if bool(elsewhere.any()):
+            self._serials.require_newest(state, elsewhere)
+            observation = self._seen_by(agent, observation, elsewhere)
+        return Observation(observation.to(dtype), mask & to_move[:, None])
+
+    @abstractmethod
+    def _restart(self, ended: Tensor, uniforms: Tensor) -> State:
+        """Start new episodes where `ended` (bool [B], on the CPU), and give the state."""
+
+    @abstractmethod
+    def _seen_by(self, agent: int, observation: Tensor, rows: Tensor) -> Tensor:
+        """`observation` [B, *shape] with the agent's own view in `rows` (bool [B], on the CPU), where others move."""
+
+    def _copy(self, array: np.ndarray[Any, Any]) -> Tensor:
+        """What an array holds now, on the device of the batch."""
+        return torch.from_numpy(array.copy()).to(self._device)

@@ -17,15 +17,15 @@ import pyspiel
 import torch
 from torch import Tensor
 
-from arenas.core import Arena, ArenaSpec, Observation, State, Step, Turns
-from arenas.foreign import Serials, seeds_of, teams_of
+from arenas.core import ArenaSpec, State, Step, Turns
+from arenas.foreign import ForeignArena, seeds_of, teams_of
 from arenas.registry import ArenaOptionError, UnknownArenaError
 
 PREFIX = "openspiel:"
 ObservationKind = Literal["observation", "information_state"]
 
 
-class OpenSpielArena(Arena):
+class OpenSpielArena(ForeignArena):
     """A game of OpenSpiel as an arena.
 
     One batch is alive at a time, and a game goes on from its newest state only (`arenas.foreign.Serials`). Rewards are
@@ -37,12 +37,10 @@ class OpenSpielArena(Arena):
     """
 
     def __init__(self, game: Any, spec: ArenaSpec, kind: ObservationKind) -> None:
-        self.spec = spec
+        super().__init__(spec)
         self._game, self._kind = game, kind
         self._states: list[Any] = []
         self._random: list[random.Random] = []
-        self._serials = Serials(spec.name)
-        self._device = torch.device("cpu")
         self._seats = spec.num_agents if spec.turns is Turns.SIMULTANEOUS else 1
         self._allocate(0)
 
@@ -53,29 +51,6 @@ class OpenSpielArena(Arena):
         self._serials.begin(batch)
         self._allocate(batch)
         return self._restart(torch.ones(batch, dtype=torch.bool), uniforms)
-
-    def renew(self, state: State, ended: Tensor, uniforms: Tensor) -> State:
-        ended = ended.cpu()
-        self._serials.require_newest(state, torch.ones_like(ended))
-        return self._restart(ended, uniforms) if bool(ended.any()) else state
-
-    def turn(self, state: State) -> Tensor:
-        return state["turn"]
-
-    def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
-        observation, mask = state["observation"], state["action_mask"]
-        if agent is None:
-            return Observation(observation.to(dtype), mask)
-        if self.spec.turns is Turns.SIMULTANEOUS:
-            return Observation(observation[:, agent].to(dtype), mask[:, agent])
-        to_move = state["turn"] == agent
-        elsewhere = ~to_move.cpu()
-        self._serials.require_newest(state, elsewhere)
-        view = observation.clone()
-        for row in elsewhere.nonzero()[:, 0].tolist():
-            seen = torch.tensor(self._seen(row, agent), dtype=torch.float32)
-            view[row] = seen.view(self.spec.observation_shape).to(view.device)
-        return Observation(view.to(dtype), mask & to_move[:, None])
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
         batch = len(self._states)
@@ -166,8 +141,12 @@ class OpenSpielArena(Arena):
             "serial": self._serials.now.to(self._device),
         }
 
-    def _copy(self, array: np.ndarray[Any, Any]) -> Tensor:
-        return torch.from_numpy(array.copy()).to(self._device)
+    def _seen_by(self, agent: int, observation: Tensor, rows: Tensor) -> Tensor:
+        view = observation.clone()
+        for row in rows.nonzero()[:, 0].tolist():
+            seen = torch.tensor(self._seen(row, agent), dtype=torch.float32)
+            view[row] = seen.view(self.spec.observation_shape).to(view.device)
+        return view
 
 
 def from_openspiel(

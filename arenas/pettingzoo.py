@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arenas.core import Arena, ArenaSpec, Observation, State, Step, Turns
+from arenas.core import ArenaSpec, State, Step, Turns
 from arenas.env_pool import ArenaFault, EnvPool, default_workers
 from arenas.env_worker import RENDER, RESET, STEP, TERMINATED, TRUNCATED, VIEW, Codec, Layout, Recipe
-from arenas.foreign import Serials, seeds_of, teams_of
+from arenas.foreign import ForeignArena, seeds_of, teams_of
 from arenas.registry import ArenaLoadError, ArenaOptionError, UnknownArenaError
 from arenas.to_pettingzoo import aec_env, parallel_env
 
@@ -34,7 +34,7 @@ BOARDS = {"connect_four_v3": 42, "tictactoe_v3": 9}
 """Games that end by a full board at the latest, and no time limit can end."""
 
 
-class PettingZooArena(Arena):
+class PettingZooArena(ForeignArena):
     """A PettingZoo environment as an arena.
 
     One batch is alive at a time: `reset` starts the episodes of a new batch and ends those of the last one. The tensors
@@ -50,11 +50,9 @@ class PettingZooArena(Arena):
     """
 
     def __init__(self, recipe: Recipe, spec: ArenaSpec, workers: int, timeout: float) -> None:
-        self.spec = spec
+        super().__init__(spec)
         self._recipe, self._num_workers, self._timeout = recipe, workers, timeout
         self._pool: EnvPool | None = None
-        self._device = torch.device("cpu")
-        self._serials = Serials(spec.name)
 
     @property
     def pool(self) -> EnvPool:
@@ -77,30 +75,6 @@ class PettingZooArena(Arena):
         self._serials.begin(batch)
         self._device = uniforms.device
         return self._restart(torch.ones(batch, dtype=torch.bool), uniforms)
-
-    def renew(self, state: State, ended: Tensor, uniforms: Tensor) -> State:
-        ended = ended.cpu()
-        self._serials.require_newest(state, torch.ones_like(ended))
-        return self._restart(ended, uniforms) if bool(ended.any()) else state
-
-    def turn(self, state: State) -> Tensor:
-        return state["turn"]
-
-    def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
-        observation, mask = state["observation"], state["action_mask"]
-        if agent is None:
-            return Observation(observation.to(dtype), mask)
-        if self.spec.turns is Turns.SIMULTANEOUS:
-            return Observation(observation[:, agent].to(dtype), mask[:, agent])
-        to_move = state["turn"] == agent
-        elsewhere = ~to_move.cpu()
-        if bool(elsewhere.any()):
-            self._serials.require_newest(state, elsewhere)
-            self.pool.arrays.viewer[0] = agent
-            self.pool.run(VIEW, elsewhere.numpy())
-            view = self._copy(self.pool.arrays.view).view_as(observation)
-            observation = torch.where(to_move.view(-1, *([1] * (observation.dim() - 1))), observation, view)
-        return Observation(observation.to(dtype), mask & to_move[:, None])
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
         moves = torch.ones(len(self._serials.now), dtype=torch.bool) if live is None else live.cpu()
@@ -149,8 +123,12 @@ class PettingZooArena(Arena):
             "serial": self._serials.now.to(self._device),
         }
 
-    def _copy(self, array: np.ndarray[Any, Any]) -> Tensor:
-        return torch.from_numpy(array.copy()).to(self._device)
+    def _seen_by(self, agent: int, observation: Tensor, rows: Tensor) -> Tensor:
+        self.pool.arrays.viewer[0] = agent
+        self.pool.run(VIEW, rows.numpy())
+        view = self._copy(self.pool.arrays.view).view_as(observation)
+        there = rows.to(self._device).view(-1, *([1] * (observation.dim() - 1)))
+        return torch.where(there, view, observation)
 
 
 def from_pettingzoo(
