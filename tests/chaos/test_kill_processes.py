@@ -50,8 +50,11 @@ def league(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealLeag
     made.close()
 
 
-def something_rated(store: Store, matches: int = 3) -> bool:
-    return store.queue.num_matches() >= matches and store.ratings.position() >= matches
+def under_way(store: Store, matches: int = 3) -> bool:
+    """Whether everybody trains and matches are rated: scripted players are, before a learner has started."""
+    statuses = store.processes.statuses()
+    trained = len(statuses) == 3 and all(status.steps > 0 and status.episodes > 0 for status in statuses.values())
+    return trained and store.queue.num_matches() >= matches and store.ratings.position() >= matches
 
 
 def check_logs(recorded: Recorded) -> None:
@@ -74,7 +77,7 @@ def test_whatever_is_killed_comes_back_and_the_run_goes_on_to_its_end(league: Re
     league.call(*START, "--for", "12s")
     victims = ("learner-0", "evaluator-0", "rater-0")
     with league.watched() as store:
-        until(lambda: something_rated(store), "rated matches", PATIENCE)
+        until(lambda: under_way(store), "training and rated matches", PATIENCE)
         before = {}
         for name in victims:
             before[name] = until(lambda name=name: pid_of(store, name), f"{name} at work", PATIENCE)  # type: ignore[misc]
@@ -95,7 +98,7 @@ def test_whatever_is_killed_comes_back_and_the_run_goes_on_to_its_end(league: Re
 def test_an_interrupted_run_resumes_with_everything_it_had(league: RealLeague) -> None:
     league.call(*START)
     with league.watched() as store:
-        until(lambda: something_rated(store), "rated matches", PATIENCE)
+        until(lambda: under_way(store), "training and rated matches", PATIENCE)
     league.interrupt()
     code, output = league.wait()
     assert code == 130, output
