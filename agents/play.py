@@ -23,14 +23,14 @@ class Games(NamedTuple):
         state: of the arena.
         seat: int64 [B], the learner's.
         fresh: bool [B]: the episode will count.
-        returns: float32 [B], the learner's so far in this episode.
+        margin: float32 [B], by how much the learner's return of this episode exceeds the opponent's so far.
         observation: what the agent to move sees, or all agents of a simultaneous arena.
     """
 
     state: State
     seat: Tensor
     fresh: Tensor
-    returns: Tensor
+    margin: Tensor
     observation: Observation
 
 
@@ -150,10 +150,12 @@ class Programs:
         """Step, count what ended from the learner's side, and start anew with the seats swapped."""
         spec, seat = self.arena.spec, games.seat
         after = self.arena.step(games.state, actions, luck.step, live)
+        lead = after.rewards[:, 0] - after.rewards[:, 1]
         reward = torch.where(seat == 0, after.rewards[:, 0], after.rewards[:, 1])
         ended = after.terminated | after.truncated
-        total = games.returns + reward
-        outcome = torch.where(total > 0, 0, torch.where(total < 0, 2, 1))
+        # As in rated matches: whoever returned more has won, also where the sum is not zero.
+        margin = games.margin + torch.where(seat == 0, lead, -lead)
+        outcome = torch.where(margin > 0, 0, torch.where(margin < 0, 2, 1))
         # In a foreign arena each view is a round trip to its processes, and hardly any step ends by a limit.
         viewed = spec.truncates and (spec.pure or bool(after.truncated.any()))
         final = self._final_view(after.state, seat) if viewed else reward
@@ -164,7 +166,7 @@ class Programs:
             state=state,
             seat=torch.where(ended, 1 - seat, seat),
             fresh=torch.where(ended, self.countable, games.fresh),
-            returns=torch.where(ended, 0.0, total),
+            margin=torch.where(ended, 0.0, margin),
             observation=self.observe(state),
         )
         code = torch.where(ended & games.fresh, 1 + seat * OUTCOMES + outcome, 0)

@@ -122,8 +122,8 @@ class Rollout:
 
         state = arena.reset(self._uniforms(arena.spec.reset_uniforms))
         seat = torch.arange(self.batch, device=device) % 2
-        returns = torch.zeros(self.batch, device=device)
-        self.games = Games(state, seat, self.countable.clone(), returns, self._programs.observe(state))
+        margin = torch.zeros(self.batch, device=device)
+        self.games = Games(state, seat, self.countable.clone(), margin, self._programs.observe(state))
         self.memory = network.initial_memory(learners, config.environments, dtype, device)
         self.lane_memory = network.initial_memory(len(self.lanes.flat), config.lane_size, dtype, device)
 
@@ -278,7 +278,7 @@ class Rollout:
             return {"lanes": self.lanes.flat}
         games = self.games
         tensors = {f"state.{name}": tensor for name, tensor in games.state.items()}
-        tensors |= {"seat": games.seat, "fresh": games.fresh, "returns": games.returns, "lanes": self.lanes.flat}
+        tensors |= {"seat": games.seat, "fresh": games.fresh, "margin": games.margin, "lanes": self.lanes.flat}
         if self.memory is not None and self.lane_memory is not None:
             tensors |= {"memory": self.memory, "lane_memory": self.lane_memory}
         return tensors
@@ -300,6 +300,6 @@ class Rollout:
             return
         placed = {name: tensors[name].to(self.device) for name in expected}
         state = {name.removeprefix("state."): tensor for name, tensor in placed.items() if name.startswith("state.")}
-        self.games = Games(state, placed["seat"], placed["fresh"], placed["returns"], self._programs.observe(state))
+        self.games = Games(state, placed["seat"], placed["fresh"], placed["margin"], self._programs.observe(state))
         if "memory" in placed:
             self.memory, self.lane_memory = placed["memory"], placed["lane_memory"]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 import arenas
 from agents.networks import Network
 from agents.rollout import Rollout
 from agents.settings import NetworkConfig, RolloutConfig
 from agents.stack import PolicyStack
+from arenas.core import Arena, State, Step
+from arenas.games.tic_tac_toe import TicTacToe
 
 CPU = torch.device("cpu")
 NATIVE = ("connect_four", "tic_tac_toe", "kuhn_poker", "leduc_poker", "rock_paper_scissors")
 
 
 def make(
-    arena_name: str = "tic_tac_toe", learners: int = 2, memory: int = 0, seed: int = 0, **options: object
+    game: str | Arena = "tic_tac_toe", learners: int = 2, memory: int = 0, seed: int = 0, **options: object
 ) -> tuple[Rollout, PolicyStack]:
     """A rollout of learners with random weights against opponents with other random weights."""
-    arena = arenas.make(arena_name)
+    arena = arenas.make(game) if isinstance(game, str) else game
     network = Network(NetworkConfig(hidden=(16,), memory=memory), arena.spec.observation_shape, arena.spec.num_actions)
     sizes = {"lanes": 4, "environments": 32, "horizon": 24} | options
     config = RolloutConfig.model_validate(sizes)
@@ -60,7 +63,7 @@ def test_every_ended_episode_is_counted_once(arena: str) -> None:
     for _ in range(4):
         rollout.collect(stack)
     rewards = ended = games = score = 0.0
-    pending = rollout.games.returns.sum().item()
+    pending = rollout.games.margin.sum().item() / 2
     for _ in range(20):
         experience = rollout.collect(stack)
         counts = rollout.counts()
@@ -71,7 +74,26 @@ def test_every_ended_episode_is_counted_once(arena: str) -> None:
     assert games >= ended > 100
     if arena in ("connect_four", "tic_tac_toe", "rock_paper_scissors"):  # games that pay 1, 0 or -1
         assert games == ended
-        assert rewards + pending - rollout.games.returns.sum().item() == pytest.approx(score)
+        assert rewards + pending - rollout.games.margin.sum().item() / 2 == pytest.approx(score)
+
+
+def test_the_higher_return_wins_where_the_sum_is_not_zero() -> None:
+    class Generous(TicTacToe):
+        """Both get two points more: even the loser's return is positive."""
+
+        def step(
+            self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None
+        ) -> Step:
+            after = super().step(state, actions, uniforms, live)
+            return after._replace(rewards=after.rewards + 2.0 * after.terminated[:, None])
+
+    plain, stack = make("tic_tac_toe")
+    generous, _ = make(Generous())
+    for _ in range(3):
+        plain.collect(stack)
+        generous.collect(stack)
+        assert torch.equal(plain.counts(), generous.counts())
+    assert plain.counts()[..., 2].sum() > 0
 
 
 def test_seats_alternate() -> None:
