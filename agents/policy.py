@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.checkpoint import CheckpointError, CheckpointStore
+from agents.checkpoint import CheckpointError, read_checkpoint
 from agents.core import Parameters
 from agents.networks import Network
 from agents.play import sample
@@ -73,13 +73,12 @@ def check_fit(network: Network, parameters: Parameters, path: Path) -> None:
 
 
 def load_agent(
-    store: CheckpointStore, sha: str, arena: Arena, device: torch.device | str = "cpu", temperature: float | None = None
+    path: Path, arena: Arena, device: torch.device | str = "cpu", temperature: float | None = None
 ) -> PolicyAgent:
     """The agent in a checkpoint.
 
     Args:
-        store: where checkpoints are.
-        sha: the checkpoint's hash.
+        path: the file; one that carries a checkpoint's name must also have its content.
         arena: the arena that it is to play.
         device: where it computes.
         temperature: overrides the checkpoint's own.
@@ -87,13 +86,13 @@ def load_agent(
     Raises:
         CheckpointError: missing or damaged, made for another arena, or its tensors are not those of its network.
     """
-    parameters, manifest = store.load(sha)
+    parameters, manifest = read_checkpoint(path)
     spec = arena.spec
     if (manifest.arena, tuple(manifest.observation_shape), manifest.num_actions) != (
         spec.name, spec.observation_shape, spec.num_actions,
     ):  # fmt: skip
         raise CheckpointError(
-            store.path(sha),
+            path,
             f"plays {manifest.arena} (observation {list(manifest.observation_shape)}, "
             f"{manifest.num_actions} actions), not {spec.name} (observation {list(spec.observation_shape)}, "
             f"{spec.num_actions} actions)",
@@ -102,9 +101,7 @@ def load_agent(
         network = Network(NetworkConfig.model_validate(manifest.network), spec.observation_shape, spec.num_actions)
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise CheckpointError(
-            store.path(sha), f"its manifest describes no network for {spec.name}: {reason}"
-        ) from error
-    check_fit(network, parameters, store.path(sha))
+        raise CheckpointError(path, f"its manifest describes no network for {spec.name}: {reason}") from error
+    check_fit(network, parameters, path)
     placed = {name: tensor.to(device) for name, tensor in parameters.items()}
     return PolicyAgent(spec, network, placed, manifest.temperature if temperature is None else temperature)

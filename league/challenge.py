@@ -125,7 +125,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 def _agent(text: str, arena: Arena, temperature: float, run: RunFolder | None, matchmaker: Matchmaker | None) -> Agent:
     path = Path(text)
     if text.endswith(CHECKPOINT) or (os.sep in text and path.exists()):
-        return load_agent(CheckpointStore(path.parent), path.stem, arena, temperature=temperature)
+        return load_agent(path, arena, temperature=temperature)
     if run is None or matchmaker is None or is_scripted(text):
         return make(text, arena.spec)
     return _member(matchmaker.find(text), arena, temperature, run)

@@ -88,7 +88,7 @@ def distances(run: RunFolder, matchmaker: Matchmaker, names: Sequence[str] = ())
     begun = min(player.created for player in matchmaker.players())
     for player in chosen(matchmaker, names):
         assert player.checkpoint is not None, f"frozen player {player.name} has no checkpoint"
-        agent = load_agent(checkpoints, player.checkpoint, arena)
+        agent = load_agent(checkpoints.path(player.checkpoint), arena)
         if agent.network.recurrent:
             raise InputError(f"{player.name} has a memory: NashConv needs a policy of the information state alone")
         found = nash_conv(arena, agent.probabilities)

@@ -128,20 +128,6 @@ class RolesConfig(BaseModel):
         settings: RoleSettings = getattr(self, role.value)
         return settings
 
-    def scaled(self, factor: float) -> RolesConfig:
-        """The same rules with every number of steps times `factor`, at least one step before a timeout."""
-        if not factor > 0.0:
-            raise ValueError(f"the factor on steps must be positive, not {factor}")
-        scaled = {}
-        for role in Role:
-            rule = self.of(role)
-            steps = {
-                "min_steps": round(rule.min_steps * factor),
-                "max_steps": max(1, round(rule.max_steps * factor)),
-            }
-            scaled[role.value] = rule.model_copy(update=steps)
-        return RolesConfig(preset=self.preset, **scaled)
-
 
 PSEUDOCODE = RolesConfig(preset=RolesPreset.PSEUDOCODE)
 PAPER = RolesConfig(preset=RolesPreset.PAPER)

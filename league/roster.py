@@ -74,9 +74,8 @@ class Roster:
                 raise UnplayableError(player, str(error)) from error
         if player.kind is Kind.FROZEN and player.checkpoint is not None:
             try:
-                return load_agent(
-                    self._checkpoints, player.checkpoint, self._arena, device="cpu", temperature=self._temperature
-                )
+                path = self._checkpoints.path(player.checkpoint)
+                return load_agent(path, self._arena, temperature=self._temperature)
             except CheckpointError as error:
                 raise UnplayableError(player, str(error)) from error
         raise UnplayableError(

@@ -18,7 +18,6 @@ from matchmaking.records import (
     Counters,
     EpisodeCount,
     Kind,
-    LearnerStatus,
     Lease,
     MatchResult,
     Pairing,
@@ -101,11 +100,6 @@ class Matchmaker:
     def payoff_row(self, player: str) -> dict[str, Counters]:
         """The decayed counters of a player against everyone it has met in training, by opponent."""
         return self.store.payoff_row(player)
-
-    def report_status(self, statuses: Iterable[LearnerStatus]) -> None:
-        """Replace what is known of learners."""
-        for status in statuses:
-            self.store.processes.set_status(status)
 
     # Rated matches.
 

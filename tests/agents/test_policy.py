@@ -149,17 +149,17 @@ def test_a_checkpoint_plays_as_the_live_network_does(board: Arena, store: Checkp
     observation = midgame(board)
     logits = stack.evaluate(observation.observation).logits[0]
     expected = logits.masked_fill(~observation.action_mask, -torch.inf).softmax(-1)
-    loaded = load_agent(store, sha, board)
+    loaded = load_agent(store.path(sha), board)
     assert torch.equal(loaded.probabilities(observation), expected)
     assert loaded.temperature == 0.5
-    assert load_agent(store, sha, board, temperature=0.0).temperature == 0.0
+    assert load_agent(store.path(sha), board, temperature=0.0).temperature == 0.0
 
 
 def test_a_checkpoint_of_another_arena_says_both(board: Arena, store: CheckpointStore) -> None:
     network, weights = live_weights(board)
     sha = store.save(one_policy(network, weights), manifest(board))
     with pytest.raises(CheckpointError, match=r"plays tic_tac_toe .*9 actions\), not connect_four .*7 actions\)"):
-        load_agent(store, sha, arenas.make("connect_four"))
+        load_agent(store.path(sha), arenas.make("connect_four"))
 
 
 def test_tensors_that_are_not_the_networks_own_are_named(board: Arena, store: CheckpointStore) -> None:
@@ -177,7 +177,7 @@ def test_tensors_that_are_not_the_networks_own_are_named(board: Arena, store: Ch
     for message, tensors in cases.items():
         sha = store.save(tensors, manifest(board))
         with pytest.raises(CheckpointError, match=message) as raised:
-            load_agent(store, sha, board)
+            load_agent(store.path(sha), board)
         assert raised.value.path == store.path(sha)
 
 
@@ -186,4 +186,4 @@ def test_a_manifest_without_a_network_is_an_error_of_the_checkpoint(board: Arena
     strange = manifest(board).model_copy(update={"network": {"hidden": "many"}})
     sha = store.save(one_policy(network, weights), strange)
     with pytest.raises(CheckpointError, match=r"describes no network for tic_tac_toe: .*hidden"):
-        load_agent(store, sha, board)
+        load_agent(store.path(sha), board)

@@ -88,7 +88,7 @@ def fill(matchmaker: Matchmaker) -> None:
             samples_per_second=20_000,
             episodes=99_999,
         )
-        matchmaker.report_status([status])
+        matchmaker.store.processes.set_status(status)
     for _ in range(40):
         lease = matchmaker.lease("evaluator-0")
         assert lease is not None

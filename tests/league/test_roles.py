@@ -108,16 +108,6 @@ def test_resets(role: Role, share: float, config: RolesConfig) -> None:
     assert found == pytest.approx(share, abs=0.0 if share in (0.0, 1.0) else 0.02)
 
 
-def test_steps_scale_and_the_rest_stays() -> None:
-    small = PSEUDOCODE.scaled(1e-4)
-    assert (small.main_agent.min_steps, small.main_agent.max_steps) == (200_000, 400_000)
-    assert small.main_exploiter.reset_probability == 1.0
-    assert small.main_exploiter.rate_set == PSEUDOCODE.main_exploiter.rate_set
-    assert PSEUDOCODE.main_agent.min_steps == MIN
-    with pytest.raises(ValueError, match="positive"):
-        PSEUDOCODE.scaled(0.0)
-
-
 def test_a_partial_table_keeps_the_rest_of_its_role() -> None:
     steps = {"min_steps": 100, "max_steps": 200}
     config = RolesConfig.model_validate({"main_exploiter": steps, "league_exploiter": {"min_steps": 7}})

@@ -126,7 +126,9 @@ def test_rates_are_what_happened_between_two_readings(matchmaker: Matchmaker) ->
     reader = SnapshotReader(own, clock=lambda: now[0])
     reader.read()
     status = next(iter(store.processes.statuses().values()))
-    own.report_status([LearnerStatus.model_validate(status.model_dump() | {"episodes": status.episodes + 500})])
+    own.store.processes.set_status(
+        LearnerStatus.model_validate(status.model_dump() | {"episodes": status.episodes + 500})
+    )
     now[0] = 105.0
     rows = {row.id: row.games_per_second for row in reader.read().learners}
     assert rows.pop(status.player) == 100.0
@@ -147,7 +149,7 @@ def test_the_first_episodes_of_a_run_are_a_rate_already(matchmaker: Matchmaker) 
     status = LearnerStatus(
         player=learner.id, steps=1, generation=0, pool_win_rate=0.5, samples_per_second=1.0, episodes=300
     )
-    own.report_status([status])
+    own.store.processes.set_status(status)
     now[0] = 103.0
     assert reader.read().learners[0].games_per_second == 100.0
     stopped = reader.read(state="stopped")

@@ -35,7 +35,7 @@ def test_a_small_league(matchmaker: Matchmaker) -> None:
     matchmaker.report_episodes([EpisodeCount(player="l", opponent="f0", seat=1, wins=2, draws=0, losses=1)])
     assert matchmaker.payoff_row("l")["f0"].win_rate == pytest.approx(2 / 3)
     status = LearnerStatus(player="l", steps=10, generation=2, pool_win_rate=0.6, samples_per_second=5.0, episodes=3)
-    matchmaker.report_status([status])
+    matchmaker.store.processes.set_status(status)
     assert matchmaker.store.processes.statuses() == {"l": status}
 
     lease = matchmaker.lease("evaluator-0")
