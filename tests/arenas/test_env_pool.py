@@ -125,8 +125,11 @@ def test_close_and_collection_leave_no_process_and_no_shared_memory() -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_an_interrupt_in_the_middle_of_a_step_ends_the_pool() -> None:
+def test_an_interrupt_in_the_middle_of_a_step_ends_the_pool(request: pytest.FixtureRequest) -> None:
     """An answer is left unread then: the next command would take it for its own."""
+    # Python leaves SIGINT alone where it was started with the signal ignored, as a shell does with what runs behind it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with closing(faulty("hang")) as arena:
         state = begin(arena)
         pids = arena.pool.pids

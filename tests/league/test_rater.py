@@ -64,6 +64,11 @@ def further_than(store: Store, position: int) -> bool:
     return store.ratings.position() > position
 
 
+def listening(store: Store, rater: subprocess.Popen[bytes]) -> bool:
+    """Whether this rater has given a sign of life: before that, a signal ends it as it ends any process."""
+    return any(beat.pid == rater.pid for beat in store.processes.heartbeats())
+
+
 def test_a_rater_that_is_killed_rates_nothing_twice(run: RunFolder, store: Store) -> None:
     for life in range(1, 4):
         rater = start_rater(run)
@@ -75,6 +80,7 @@ def test_a_rater_that_is_killed_rates_nothing_twice(run: RunFolder, store: Store
     total = store.queue.num_matches()
     assert total == 61 + 62 + 63
     until(partial(further_than, store, total - 1), "all of them rated")
+    until(partial(listening, store, rater), "the last rater at work")
     rater.send_signal(signal.SIGTERM)
     assert rater.wait(20) == 0
     results = store.queue.matches()
