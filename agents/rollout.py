@@ -120,10 +120,12 @@ class Rollout:
         self._joint_ply = wrap(self._programs.joint_ply)
         self.experience, self._codes = self._allocated()
 
-        state = arena.reset(self._uniforms(arena.spec.reset_uniforms))
-        seat = torch.arange(self.batch, device=device) % 2
-        margin = torch.zeros(self.batch, device=device)
-        self.games = Games(state, seat, self.countable.clone(), margin, self._programs.observe(state))
+        # In the mode in which they are played: a compiled program is compiled again for tensors of another mode.
+        with torch.inference_mode():
+            state = arena.reset(self._uniforms(arena.spec.reset_uniforms))
+            seat = torch.arange(self.batch, device=device) % 2
+            margin = torch.zeros(self.batch, device=device)
+            self.games = Games(state, seat, self.countable.clone(), margin, self._programs.observe(state))
         self.memory = network.initial_memory(learners, config.environments, dtype, device)
         self.lane_memory = network.initial_memory(len(self.lanes.flat), config.lane_size, dtype, device)
 
@@ -283,6 +285,7 @@ class Rollout:
             tensors |= {"memory": self.memory, "lane_memory": self.lane_memory}
         return tensors
 
+    @torch.inference_mode()
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what `state_tensors` gave.
 
@@ -298,7 +301,7 @@ class Rollout:
         self.lanes.flat.copy_(tensors["lanes"])
         if not self.arena.spec.pure:
             return
-        placed = {name: tensors[name].to(self.device) for name in expected}
+        placed = {name: tensors[name].to(self.device, copy=True) for name in expected}
         state = {name.removeprefix("state."): tensor for name, tensor in placed.items() if name.startswith("state.")}
         self.games = Games(state, placed["seat"], placed["fresh"], placed["margin"], self._programs.observe(state))
         if "memory" in placed:
