@@ -153,11 +153,19 @@ class Learner:
         with MetricsWriter(process.run.metrics, process.name, tensorboard=self.config.run.tensorboard) as metrics:
             self._train(recent, metrics)
         if process.finishing or (not process.stopping and self._trained_enough()):
-            for player in self.players:
-                if self.careers[player.id].steps > self.careers[player.id].frozen_at:
-                    self.freeze(player, "the end of the run")
+            for player in filter(self._worth_a_last_copy, self.players):
+                self.freeze(player, "the end of the run")
         self.save()
         self._share(recent)
+
+    def _worth_a_last_copy(self, player: Player) -> bool:
+        """Whether a learner enters the pool once more at the end: an exploiter that was reset a moment ago does not."""
+        career = self.careers[player.id]
+        trained = career.steps - career.frozen_at
+        if player.role is Role.MAIN_AGENT or career.generation == 0:
+            return trained > 0
+        assert player.role is not None
+        return trained >= max(1, self.config.roles.of(player.role).min_steps)
 
     def _train(self, recent: Recent, metrics: MetricsWriter) -> None:
         """Iterate until the process is to stop or to finish, or the limit of samples is reached."""

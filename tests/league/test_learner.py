@@ -174,6 +174,15 @@ def test_a_stop_freezes_nothing_and_a_finish_freezes_what_has_trained(start: Sta
     assert league.frozen("main_agent-1.v1").steps == 4 * PER_ITERATION
 
 
+def test_an_exploiter_that_has_hardly_begun_again_gets_no_last_copy(start: Start) -> None:
+    often: dict[str, object] = {"min_steps": 2 * PER_ITERATION, "max_steps": 2 * PER_ITERATION, "win_rate": 1.0}
+    league = start(run=steps(5), roles=rules(main_exploiter=often | {"reset_probability": 1.0}, league_exploiter=often))
+    league.learner().run()
+    copies = [name for name in league.names() if not name.startswith("main_agent")]
+    assert sorted(copies) == [f"{role}-1.v{n}" for role in ("league_exploiter", "main_exploiter") for n in (0, 1)]
+    assert all(league.frozen(name).steps in (2 * PER_ITERATION, 4 * PER_ITERATION) for name in copies)
+
+
 def test_a_stopped_learner_resumes_as_if_it_had_not_stopped(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights, optimiser, lanes, random streams, steps and payoff, bit by bit."""
     monkeypatch.setattr(module, "REPORT_EVERY", 0.0)
