@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of every record below and of the keys in Redis; another version is refused, never guessed at."""
 
 
@@ -130,6 +130,20 @@ class Lease(Record):
     deadline: float
 
 
+class Forfeit(Record):
+    """A match that a player lost because it failed, not because it was beaten.
+
+    Attributes:
+        match: number of the match in its pairing: the place of its letter in the outcomes.
+        player: id of who failed. In a simultaneous arena both may fail in one step, which is a draw of two forfeits.
+        code: the failure's code, such as TIMEOUT.
+    """
+
+    match: int = Field(ge=0)
+    player: str
+    code: str
+
+
 class MatchResult(Record):
     """The outcome of a pairing: one line of the log of rated matches, the truth that all ratings are computed from.
 
@@ -139,6 +153,7 @@ class MatchResult(Record):
         b: id of the second player.
         seed: the seed from which every match can be played again.
         outcomes: two letters a pair, from a's view: with a in seat 0, then with a in seat 1; w, d or l.
+        forfeits: the matches among them that ended by a failure.
         worker: who played it.
         finished: server time in seconds.
     """
@@ -148,6 +163,7 @@ class MatchResult(Record):
     b: str
     seed: int
     outcomes: Outcomes
+    forfeits: tuple[Forfeit, ...] = ()
     worker: str = ""
     finished: float = 0.0
 

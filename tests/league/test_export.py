@@ -14,6 +14,7 @@ import pytest
 from league import reports
 from league.export import FORMATS, Dataset, document, render
 from league.files import replace_text
+from matchmaking.records import SCHEMA
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL, ROLES, VERSIONS
 
@@ -49,7 +50,7 @@ def parsed(page: str) -> Elements:
 def test_the_leaderboard_has_the_keys_of_the_contract(matchmaker: Matchmaker) -> None:
     data = json.loads(render(reports.leaderboard(matchmaker), "json"))
     assert list(data) == ["run", "arena", "schema", "players"]
-    assert (data["run"], data["arena"], data["schema"]) == ("made-up", "connect_four", 1)
+    assert (data["run"], data["arena"], data["schema"]) == ("made-up", "connect_four", SCHEMA)
     assert all(list(row) == LEADERBOARD_KEYS for row in data["players"])
     assert len(data["players"]) == VERSIONS * len(ROLES) + 2  # frozen and scripted players, no learner
     assert [row["rank"] for row in data["players"]] == list(range(1, len(data["players"]) + 1))
