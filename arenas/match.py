@@ -2,13 +2,16 @@
 
 A match is a function of its seed and of the actors: the chance of the arena and the actors' randomness come from
 counter-based streams of the seed (`arenas.random`), so a match is the same alone, among thousands, or played again.
+
+An actor that can fail, such as somebody's bot, answers `FORFEIT` where it did: its team has lost that match. Who
+forfeited is the referee's word and never read from a reward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,6 +22,8 @@ from arenas.random import derive_seeds, uniforms
 RESET_STREAM, STEP_STREAM, FIRST_AGENT_STREAM = 0, 1, 2
 NOT_PLAYED = -1
 """In a log of actions: the match had ended, or this agent had nothing to choose."""
+FORFEIT = -2
+"""An actor's answer where it failed: the match ends here, lost for its team, and the game never sees this action."""
 BATCH = 1024
 """Matches that `play_pairs` plays at once unless told otherwise."""
 
@@ -30,11 +35,25 @@ class Actor(Protocol):
         """Forget everything and be ready for `batch` rows."""
 
     def act(self, observation: Observation, uniforms: Tensor, live: Tensor) -> Tensor:
-        """int64 [rows]: a legal action wherever `live` (bool [rows]).
+        """int64 [rows]: a legal action, or `FORFEIT`, wherever `live` (bool [rows]).
 
         A row is one agent in one match. An actor that holds one agent of B matches has B rows; one that holds k agents
         has k * B, agent by agent, so every row can keep a memory of its own. Rows that are not live are blank: zeros,
         and no legal action.
+        """
+
+
+@runtime_checkable
+class SeatedActor(Protocol):
+    """An actor that wants to know which matches it is about to play, such as one that tells them to a process."""
+
+    def sit(self, agents: Sequence[str], seeds: Sequence[int], matches: Sequence[int]) -> None:
+        """Called before each `begin`, whose rows are `agents` times matches, agent by agent.
+
+        Args:
+            agents: names of the agents that it holds.
+            seeds: of the matches.
+            matches: their numbers: where they stand among all that are played from one seed (`play_pairs`).
         """
 
 
@@ -61,14 +80,56 @@ class MatchOutcomes(NamedTuple):
         returns: float32 [B, N], the sum of each agent's rewards.
         lengths: int64 [B], steps played.
         truncated: bool [B], ended by a limit outside of the rules.
+        forfeits: bool [B, teams], who ended the match by a `FORFEIT`; the step in which that happened is not counted.
         actions: int64 [B, T] (sequential) or [B, T, N] (simultaneous) when recorded, T the longest match;
-            NOT_PLAYED where nothing was played.
+            NOT_PLAYED where nothing was played, FORFEIT in the step in which a match was forfeited.
     """
 
     returns: Tensor
     lengths: Tensor
     truncated: Tensor
+    forfeits: Tensor
     actions: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One match as it went, for those who want to see it again.
+
+    Attributes:
+        match: its number in its pairing. The two halves of a score duel have the same.
+        game: which of the games from its seed.
+        seats: for each team which side played it: 0 for a, 1 for b.
+        seed: what its chance follows from.
+        actions: one entry a step: what the agent to move played, or what each agent played in a simultaneous arena.
+            Where somebody forfeited the last entry is of the step in which that happened, with FORFEIT in its place.
+        forfeits: the teams that forfeited.
+        returns: by agent.
+        truncated: whether a limit outside of the rules ended it.
+    """
+
+    match: int
+    game: int
+    seats: tuple[int, ...]
+    seed: int
+    actions: tuple[int | tuple[int, ...], ...]
+    forfeits: tuple[int, ...]
+    returns: tuple[float, ...]
+    truncated: bool
+
+
+class PairsPlayed(NamedTuple):
+    """What came of seat-swapped pairs.
+
+    Attributes:
+        outcomes: two letters a pair, from a's view: with a in seat 0, then with a in seat 1; w, d or l.
+        forfeits: (match, side) where a side failed: the match is the place of its letter, the side 0 for a, 1 for b.
+        plays: the matches as they went, in the order of their numbers; empty where nothing was recorded.
+    """
+
+    outcomes: str
+    forfeits: tuple[tuple[int, int], ...]
+    plays: tuple[Play, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +146,13 @@ class _Side:
 
 @torch.no_grad()
 def play_matches(
-    arena: Arena, actors: Sequence[Actor], seeds: Tensor, *, game: int = 0, record: bool = False
+    arena: Arena,
+    actors: Sequence[Actor],
+    seeds: Tensor,
+    *,
+    game: int = 0,
+    record: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> MatchOutcomes:
     """Play one match a seed, on the device of `seeds`.
 
@@ -96,6 +163,7 @@ def play_matches(
         game: tells apart matches from the same seed; the chance of the arena is the same in all of them, the actors'
             randomness is not.
         record: whether to keep the actions.
+        numbers: of the matches, for actors that want to be told (`SeatedActor`); 0, 1, ... by default.
 
     Raises:
         ActorError: an actor's answer has the wrong shape or type, or is illegal (`IllegalActionError`).
@@ -106,12 +174,16 @@ def play_matches(
         raise ValueError(f"{spec.name} has {len(spec.teams)} teams, one actor each, but got {len(actors)} actors")
     sides = _sides(arena, actors)
     for side in sides:
+        if isinstance(side.actor, SeatedActor):
+            names = [spec.agents[agent] for agent in side.agents]
+            side.actor.sit(names, seeds.tolist(), range(len(seeds)) if numbers is None else numbers)
         side.actor.begin(len(side.agents) * len(seeds), seeds.device)
     state = arena.reset(uniforms(seeds, 0, spec.reset_uniforms, RESET_STREAM))
     live = torch.ones(len(seeds), dtype=torch.bool, device=seeds.device)
     returns = torch.zeros((len(seeds), spec.num_agents), device=seeds.device)
     lengths = torch.zeros_like(seeds)
     truncated = torch.zeros_like(live)
+    forfeits = torch.zeros((len(seeds), len(spec.teams)), dtype=torch.bool, device=seeds.device)
     log: list[Tensor] = []
     stream = FIRST_AGENT_STREAM + game * spec.num_agents
     for number in range(spec.max_steps):
@@ -126,7 +198,14 @@ def play_matches(
                 chosen = side.actor.act(view, torch.cat(random), rows)
                 _check(arena, side, chosen, view.action_mask, live=rows, step=number)
                 actions[:, agents] = torch.where(rows, chosen, NOT_PLAYED).view(len(agents), -1).T
-        played = actions if spec.turns is Turns.SIMULTANEOUS else actions.amax(dim=1)  # at most one agent has acted
+        failed = actions == FORFEIT
+        if failed.any():
+            forfeits |= torch.stack([failed[:, list(team)].any(dim=1) for team in spec.teams], dim=1)
+            live = live & ~failed.any(dim=1)
+        played = actions if spec.turns is Turns.SIMULTANEOUS else _only_one(actions, failed)
+        log.append(played)
+        if not live.any():
+            break
         chance = uniforms(seeds, number, spec.step_uniforms, STEP_STREAM) if spec.step_uniforms else None
         step: Step = arena.step(state, played.clamp(min=0), chance, live)
         state = step.state
@@ -134,7 +213,6 @@ def play_matches(
         lengths += live
         truncated |= step.truncated
         live = live & ~(step.terminated | step.truncated)
-        log.append(played)
         if not live.any():
             break
     else:
@@ -143,7 +221,7 @@ def play_matches(
                 f"{spec.name}: {int(live.sum())} of {len(seeds)} matches go on after {spec.max_steps} steps, "
                 "but max_steps of an arena's spec is an upper bound"
             )
-    return MatchOutcomes(returns, lengths, truncated, torch.stack(log, dim=1) if record else None)
+    return MatchOutcomes(returns, lengths, truncated, forfeits, torch.stack(log, dim=1) if record else None)
 
 
 def play_pairs(
@@ -155,12 +233,15 @@ def play_pairs(
     *,
     batch: int = BATCH,
     device: torch.device | None = None,
-) -> str:
+    record: bool = False,
+) -> PairsPlayed:
     """Play seat-swapped pairs of matches of `a` against `b`.
 
     Both matches of a pair have the same chance; the actors' randomness is fresh in each. The result depends on the
     seed alone, not on `batch`. In an arena of one team a match is a score duel: `a` and `b` play the same seed each by
     itself and the higher return wins; as there are no seats to swap, the two duels of a pair have seeds of their own.
+    Whoever forfeits loses, however far ahead it was; where both do, in one step or in their halves of a duel, it is a
+    draw.
 
     Args:
         arena: an arena of one or two teams.
@@ -168,11 +249,9 @@ def play_pairs(
         b: an actor.
         pairs: how many pairs.
         seed: what all randomness follows from.
-        batch: matches played at once.
+        batch: pairs played at once.
         device: where to play; the CPU unless told otherwise.
-
-    Returns:
-        Two letters a pair, from a's view: with a in seat 0, then with a in seat 1; w, d or l.
+        record: whether to keep how each match went.
     """
     teams = len(arena.spec.teams)
     if teams > 2:
@@ -180,26 +259,58 @@ def play_pairs(
     if pairs < 1 or batch < 1:
         raise ValueError(f"pairs and batch must be at least 1, not {pairs} and {batch}")
     letters: list[str] = []
+    forfeits: list[tuple[int, int]] = []
+    plays: list[Play] = []
     for first in range(0, pairs, batch):
         count = min(batch, pairs - first)
+        numbers = torch.arange(2 * first, 2 * (first + count))  # of the matches
+        games: list[tuple[tuple[int, ...], tuple[Actor, ...], Tensor]]
         if teams == 1:
             seeds = derive_seeds(seed, 2 * count, 2 * first, device)
-            ours = play_matches(arena, (a,), seeds, game=0).returns.sum(dim=1)
-            theirs = play_matches(arena, (b,), seeds, game=1).returns.sum(dim=1)
-            margins = ours - theirs
+            games = [((0,), (a,), numbers), ((1,), (b,), numbers)]
         else:
             seeds = derive_seeds(seed, count, first, device)
-            there = _margin(arena, play_matches(arena, (a, b), seeds, game=0))
-            back = -_margin(arena, play_matches(arena, (b, a), seeds, game=1))
-            margins = torch.stack((there, back), dim=1).flatten()
-        letters.extend("ldw"[int(sign) + 1] for sign in torch.sign(margins).tolist())
-    return "".join(letters)
+            games = [((0, 1), (a, b), numbers[0::2]), ((1, 0), (b, a), numbers[1::2])]
+        margins = torch.zeros(2 * count)
+        failed = torch.zeros((2 * count, 2), dtype=torch.bool)
+        for game, (seats, actors, places) in enumerate(games):
+            played = play_matches(arena, actors, seeds, game=game, record=record, numbers=places.tolist())
+            for team, side in enumerate(seats):
+                share = played.returns[:, list(arena.spec.teams[team])].sum(dim=1).cpu()
+                margins[places - 2 * first] += share if side == 0 else -share
+                failed[places - 2 * first, side] = played.forfeits[:, team].cpu()
+            plays.extend(_plays(played, game, seats, seeds.tolist(), places.tolist()) if record else ())
+        signs = torch.where(failed.any(dim=1), failed[:, 1].long() - failed[:, 0].long(), torch.sign(margins).long())
+        letters.extend("ldw"[sign + 1] for sign in signs.tolist())
+        forfeits.extend((2 * first + match, side) for match, side in torch.nonzero(failed).tolist())
+    plays.sort(key=lambda play: (play.match, play.game))
+    return PairsPlayed("".join(letters), tuple(forfeits), tuple(plays))
 
 
-def _margin(arena: Arena, outcomes: MatchOutcomes) -> Tensor:
-    """float32 [B]: by how much the first team's return is above the second's."""
-    first, second = (outcomes.returns[:, list(team)].sum(dim=1) for team in arena.spec.teams)
-    return first - second
+def _plays(
+    played: MatchOutcomes, game: int, seats: tuple[int, ...], seeds: Sequence[int], matches: Sequence[int]
+) -> Iterator[Play]:
+    """The matches of a batch one by one."""
+    assert played.actions is not None  # they were recorded
+    actions, lengths, returns = played.actions.tolist(), played.lengths.tolist(), played.returns.tolist()
+    truncated, forfeits = played.truncated.tolist(), played.forfeits.tolist()
+    for row, match in enumerate(matches):
+        log = actions[row][: lengths[row] + any(forfeits[row])]  # with the step in which somebody failed
+        yield Play(
+            match=match,
+            game=game,
+            seats=seats,
+            seed=seeds[row],
+            actions=tuple(tuple(step) if isinstance(step, list) else step for step in log),
+            forfeits=tuple(team for team, failed in enumerate(forfeits[row]) if failed),
+            returns=tuple(returns[row]),
+            truncated=truncated[row],
+        )
+
+
+def _only_one(actions: Tensor, failed: Tensor) -> Tensor:
+    """int64 [B]: what the one agent that has acted, if any, answered."""
+    return torch.where(failed.any(dim=1), FORFEIT, actions.amax(dim=1))
 
 
 def _sides(arena: Arena, actors: Sequence[Actor]) -> list[_Side]:
@@ -235,7 +346,7 @@ def _check(arena: Arena, side: _Side, chosen: Tensor, mask: Tensor, *, live: Ten
         )
     size = arena.spec.num_actions
     legal = mask.gather(1, chosen.clamp(0, size - 1)[:, None])[:, 0] & (chosen >= 0) & (chosen < size)
-    wrong = torch.nonzero(live & ~legal)[:, 0].tolist()
+    wrong = torch.nonzero(live & ~legal & (chosen != FORFEIT))[:, 0].tolist()
     if wrong:
         row = wrong[0]
         place, match = divmod(row, len(live) // len(side.agents))

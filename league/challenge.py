@@ -83,7 +83,7 @@ def challenge(
     if temperature is None:
         temperature = run.config().evaluation.temperature if run is not None else 1.0
     agents = [_agent(text, arena, temperature, run, matchmaker) for text in (a, b)]
-    outcomes = play_pairs(arena, agents[0], agents[1], (games + 1) // 2, seed)
+    outcomes = play_pairs(arena, agents[0], agents[1], (games + 1) // 2, seed).outcomes
     return summarise(arena.spec.name, a, b, seed, outcomes)
 
 

@@ -149,7 +149,7 @@ class Evaluator:
         a, b = (
             _Paced(self._roster.agent(player), self._player(player).name, rest) for player in (pairing.a, pairing.b)
         )
-        return play_pairs(self._arena, a, b, pairing.pairs, pairing.seed)
+        return play_pairs(self._arena, a, b, pairing.pairs, pairing.seed).outcomes
 
     def _player(self, player: str) -> Player:
         if player not in self._players:

@@ -66,7 +66,8 @@ def test_the_arena_is_sound() -> None:
 
 def test_the_scripted_player_never_loses_from_the_first_seat() -> None:
     nim = arenas.make("nim")
-    outcomes = play_pairs(nim, scripted.make("nim_expert", nim.spec), scripted.make("random", nim.spec), 200, seed=1)
+    expert, dice = scripted.make("nim_expert", nim.spec), scripted.make("random", nim.spec)
+    outcomes = play_pairs(nim, expert, dice, 200, seed=1).outcomes
     assert set(outcomes[0::2]) == {"w"}  # 21 is no multiple of four: who moves first can win
     assert outcomes[1::2].count("w") > 150
     assert scripted.anchors("nim") == ("random", "nim_expert")

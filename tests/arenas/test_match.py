@@ -98,20 +98,19 @@ def test_log_replays(name: str) -> None:
 @pytest.mark.parametrize("name", ARENAS)
 def test_pairs_do_not_depend_on_the_batch(name: str) -> None:
     arena = ARENAS[name]
-    results = {play_pairs(arena, Random(), Counting(), 20, seed=3, batch=batch) for batch in (1, 7, 20, 1000)}
-    assert len(results) == 1
-    assert re.fullmatch("([wdl][wdl]){20}", results.pop())
-    assert (
-        play_pairs(arena, Random(), Counting(), 8, seed=3) == play_pairs(arena, Random(), Counting(), 20, seed=3)[:16]
-    )
+    whole = play_pairs(arena, Random(), Counting(), 20, seed=3, record=True)
+    for batch in (1, 7, 20):
+        assert play_pairs(arena, Random(), Counting(), 20, seed=3, batch=batch, record=True) == whole
+    assert re.fullmatch("([wdl][wdl]){20}", whole.outcomes)
+    assert play_pairs(arena, Random(), Counting(), 8, seed=3).outcomes == whole.outcomes[:16]
 
 
 def test_outcomes_are_from_the_first_players_view() -> None:
     rps = arenas.make("rock_paper_scissors")
     rock, paper = Constant(0), Constant(1)
-    assert play_pairs(rps, rock, paper, 3, seed=0) == "llllll"
-    assert play_pairs(rps, paper, rock, 3, seed=0) == "wwwwww"
-    assert play_pairs(rps, rock, Constant(0), 3, seed=0) == "dddddd"
+    assert play_pairs(rps, rock, paper, 3, seed=0).outcomes == "llllll"
+    assert play_pairs(rps, paper, rock, 3, seed=0).outcomes == "wwwwww"
+    assert play_pairs(rps, rock, Constant(0), 3, seed=0).outcomes == "dddddd"
 
 
 class FirstWins(ConnectFour):
@@ -125,7 +124,7 @@ class FirstWins(ConnectFour):
 
 
 def test_first_letter_is_with_the_first_player_in_seat_0() -> None:
-    assert play_pairs(FirstWins(), Random(), Random(), 3, seed=0) == "wlwlwl"
+    assert play_pairs(FirstWins(), Random(), Random(), 3, seed=0).outcomes == "wlwlwl"
 
 
 def test_pair_has_the_same_chance_in_both_games() -> None:
@@ -141,7 +140,7 @@ def test_pair_has_the_same_chance_in_both_games() -> None:
 
 def test_games_of_a_pair_are_independent_otherwise() -> None:
     """Two uniform players of rock-paper-scissors: each of the nine outcomes of a pair comes up equally often."""
-    letters = play_pairs(arenas.make("rock_paper_scissors"), Random(), Random(), 9000, seed=1)
+    letters = play_pairs(arenas.make("rock_paper_scissors"), Random(), Random(), 9000, seed=1).outcomes
     counts = [sum(letters[i : i + 2] == x + y for i in range(0, len(letters), 2)) for x in "wdl" for y in "wdl"]
     assert sum(counts) == 9000
     assert sum((count - 1000) ** 2 / 1000 for count in counts) < 26  # chi-square with 8 degrees, p = 0.001
@@ -194,7 +193,7 @@ def test_an_actor_holds_all_agents_of_its_team() -> None:
     assert outcomes.actions is not None
     assert outcomes.actions.tolist() == [[1, 2] * 4] * 37
     assert outcomes.returns[0].tolist() == [-1, 1, -1, 1]
-    assert play_pairs(Relay(), ones, twos, 2, seed=0) == "llll"
+    assert play_pairs(Relay(), ones, twos, 2, seed=0).outcomes == "llll"
 
 
 def test_rows_of_a_team_are_agent_by_agent() -> None:
@@ -209,13 +208,13 @@ def test_rows_of_a_team_are_agent_by_agent() -> None:
 def test_cooperative_arena_is_a_score_duel() -> None:
     """The same seeds, so the same hidden numbers: whoever collects more points wins; equal players draw."""
     arena = Guess(2, teams=((0, 1),))
-    letters = play_pairs(arena, Constant(0), Constant(1), 30, seed=2)
+    letters = play_pairs(arena, Constant(0), Constant(1), 30, seed=2).outcomes
     assert len(letters) == 60
     assert set(letters) == {"w", "d", "l"}
-    assert letters == play_pairs(arena, Constant(0), Constant(1), 30, seed=2, batch=4)
-    assert play_pairs(arena, Constant(0), Constant(0), 30, seed=2) == "d" * 60
+    assert letters == play_pairs(arena, Constant(0), Constant(1), 30, seed=2, batch=4).outcomes
+    assert play_pairs(arena, Constant(0), Constant(0), 30, seed=2).outcomes == "d" * 60
     mirror = str.maketrans("wl", "lw")
-    assert play_pairs(arena, Constant(1), Constant(0), 30, seed=2) == letters.translate(mirror)
+    assert play_pairs(arena, Constant(1), Constant(0), 30, seed=2).outcomes == letters.translate(mirror)
 
 
 def test_truncation_is_counted() -> None:

@@ -221,8 +221,8 @@ def test_ended_matches_are_left_out() -> None:
 def test_more_plies_win_more() -> None:
     arena = arenas.make("connect_four")
     random_player, two, four = RandomPlayer(SPEC), AlphaBeta(SPEC, 2), AlphaBeta(SPEC, 4)
-    against_random = play_pairs(arena, two, random_player, pairs=100, seed=1)
-    against_two = play_pairs(arena, four, two, pairs=100, seed=2)
+    against_random = play_pairs(arena, two, random_player, pairs=100, seed=1).outcomes
+    against_two = play_pairs(arena, four, two, pairs=100, seed=2).outcomes
     assert score(against_random) > 0.9
     assert score(against_two) > 0.65
 

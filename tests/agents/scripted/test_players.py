@@ -30,7 +30,7 @@ def spec(arena: str) -> ArenaSpec:
 
 def outcomes(arena: str, a: str, b: str, pairs: int) -> str:
     made = arenas.make(arena)
-    return play_pairs(made, scripted.make(a, made.spec), scripted.make(b, made.spec), pairs, seed=5)
+    return play_pairs(made, scripted.make(a, made.spec), scripted.make(b, made.spec), pairs, seed=5).outcomes
 
 
 def test_uniform_choice_is_uniform_over_what_is_allowed() -> None:
