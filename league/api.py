@@ -19,7 +19,7 @@ from league.config import LeagueConfig, parse_duration
 from league.errors import ConfigError, InputError, LeagueError, RunError
 from league.lock import held
 from league.runs import RunFolder, create, find, fresh_name, mark_newest, runs_root
-from league.settings import Layer, nest, players_layer, resolve, save, set_layer
+from league.settings import NOBODY, Layer, nest, players_layer, resolve, save, set_layer
 from league.snapshot import Snapshot, SnapshotReader
 from league.text import duration as duration_text
 from league.watch import Reporter
@@ -70,7 +70,7 @@ def start(
         duration: seconds, or a text such as `10m`; None goes on until the run is stopped.
         steps: learner samples of each player after which the run ends.
         device: `auto`, `cpu` or `cuda`.
-        players: learners by role, or `main_agent=1,main_exploiter=1`.
+        players: learners by role, or `main_agent=1,main_exploiter=1`; `none` for an arena without learners.
         redis: URL of a Redis to use instead of the embedded one.
         seed: of every random stream.
         settings: `key.path=value`, over everything else.
@@ -87,7 +87,7 @@ def start(
     flags = [Layer(FLAGS[path], nest(path.split("."), value)) for path, value in given.items() if value is not None]
     if players is not None:
         text = players if isinstance(players, str) else ",".join(f"{role}={number}" for role, number in players.items())
-        flags.append(players_layer(text))
+        flags.append(players_layer(text or NOBODY))
     flags += [set_layer(assignment) for assignment in settings]
     resolved = configuration(arena, config, flags)
     root = runs_root(runs_dir)
@@ -119,8 +119,8 @@ def configuration(arena: str | None, file: Path | None, flags: Sequence[Layer]) 
     if wanted == "cuda" and not gpu:
         raise ConfigError("device cuda: torch finds no CUDA GPU on this machine; --device cpu or --device auto")
     config = resolve(arena, file=file, flags=flags, gpu=gpu)
-    if not config.players.counts():
-        raise ConfigError("players: there is no learner; give at least one role a count, such as main_agent=1")
+    if not config.players.counts() and not config.evaluation.evaluators:
+        raise ConfigError("nothing would happen: there are neither learners nor evaluators (evaluation.evaluators)")
     _check_parts(config)
     return config
 
@@ -169,8 +169,9 @@ def _check_parts(config: LeagueConfig) -> None:
         with closing(make_arena(config.arena, **config.arena_options)) as arena:
             for anchor in config.evaluation.anchors:
                 make_scripted(anchor, arena.spec)
-            check_trainable(arena, config.rollout)
-            Network(config.network, arena.spec.observation_shape, arena.spec.num_actions)
+            if config.players.counts():
+                check_trainable(arena, config.rollout)
+                Network(config.network, arena.spec.observation_shape, arena.spec.num_actions)
     except (ArenaOptionError, ScriptedPlayerError, UnknownArenaError):
         raise
     except ValueError as error:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from agents.bots.core import Clocks, Isolation, Limits
 from agents.settings import NetworkConfig, PPOConfig, RolloutConfig
 from league.roles import RolesConfig
 from matchmaking.records import Role
@@ -53,7 +54,7 @@ class Section(BaseModel):
 
 
 class PlayersConfig(Section):
-    """How many learners of each role the league trains.
+    """How many learners of each role the league trains; with none at all it is an arena for others.
 
     Attributes:
         main_agent: main agents.
@@ -97,6 +98,8 @@ class EvaluationConfig(Section):
         lease_seconds: how long an evaluator may be silent before its pairing is handed out again.
         share: of one core that an evaluator takes while learners train; 1 is all of it.
         closing_seconds: the most that is spent at the end of a run on matches of its newest players.
+        replays: of which matches every move is kept in `replays/`: those where a bot takes part, all, or none. What
+            only players of ours played can be played again from its seed without it.
     """
 
     evaluators: int = Field(default=1, ge=0, le=256)
@@ -106,6 +109,31 @@ class EvaluationConfig(Section):
     lease_seconds: Duration = 30.0
     share: float = Field(default=0.25, gt=0, le=1)
     closing_seconds: float = Field(default=20.0, ge=0)
+    replays: Literal["bots", "all", "none"] = "bots"
+
+
+class BotsConfig(Section):
+    """Submitted bots.
+
+    Attributes:
+        isolation: how a bot's process is kept from everything else; `none` is for bots of one's own only.
+        lanes: matches that a bot plays at once, each in a process of its own; it thinks about one move at a time.
+        pairs: seat-swapped pairs of matches in one lease where a bot takes part.
+        suspend_after: matches in a row that end by a bot's own failure before it gets no more; 0 never suspends.
+        per_author: active bots that one author may have.
+        max_size: bytes of a bot's files.
+        clocks: how long a bot may take.
+        limits: what one process of a bot may use.
+    """
+
+    isolation: Isolation = Isolation.AUTO
+    lanes: int = Field(default=4, ge=1, le=256)
+    pairs: int = Field(default=4, ge=1)
+    suspend_after: int = Field(default=5, ge=0)
+    per_author: int = Field(default=3, ge=0)
+    max_size: int = Field(default=20 * 1024**2, ge=1)
+    clocks: Clocks = Clocks()
+    limits: Limits = Limits()
 
 
 class LearnersConfig(Section):
@@ -155,6 +183,7 @@ class LeagueConfig(Section):
         roles: when each role freezes and resets.
         matchmaking: how opponents are chosen.
         evaluation: rated matches.
+        bots: submitted bots.
         learners: the learner processes.
         run: when the run ends.
     """
@@ -170,5 +199,6 @@ class LeagueConfig(Section):
     roles: RolesConfig = RolesConfig()
     matchmaking: MatchmakingConfig = MatchmakingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    bots: BotsConfig = BotsConfig()
     learners: LearnersConfig = LearnersConfig()
     run: RunConfig = RunConfig()

@@ -34,6 +34,10 @@ def reference() -> str:
         sections.append(_section(f"[{name}]", model, f"{name}."))
         if model is RolesConfig:
             sections.append(_roles())
+            continue
+        for inner, part in model.model_fields.items():
+            if (below := _model(part)) is not None:
+                sections.append(_section(f"[{name}.{inner}]", below, f"{name}.{inner}."))
     return "\n\n".join(sections) + "\n"
 
 
@@ -141,8 +145,12 @@ def _kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     words = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
-    found = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
+    found = [f"{word} {_number(schema[key])}" for key, word in words.items() if key in schema]
     return f", {', '.join(found)}" if found else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:g}"
 
 
 def main(arguments: list[str]) -> None:

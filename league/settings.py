@@ -23,6 +23,7 @@ from league.toml import dumps
 PREFIX = "LEAGUE_"
 RESERVED = frozenset({"LEAGUE_RUNS"})  # the folder of all runs: not a part of any run's configuration
 VARIATIONS = ("laptop", "gpu")
+NOBODY = "none"  # --players none
 PLAIN_WORDS = {
     r"a valid dictionary( or instance of \w+)?": "a table",
     r"a valid (tuple|list)": "a list",
@@ -120,11 +121,16 @@ def set_layer(assignment: str) -> Layer:
 
 
 def players_layer(text: str) -> Layer:
-    """The layer of `--players main_agent=1,main_exploiter=2`: roles that are not named get no learner."""
+    """The layer of `--players main_agent=1,main_exploiter=2`: roles that are not named get no learner.
+
+    `--players none` is an arena without learners.
+    """
     from league.config import PlayersConfig
 
     roles = list(PlayersConfig.model_fields)
     counts: Table = dict.fromkeys(roles, 0)
+    if text.strip() == NOBODY:
+        return Layer(f"--players {text}", {"players": counts})
     for part in text.split(","):
         name, equals, number = part.strip().partition("=")
         if name not in roles:
@@ -132,6 +138,11 @@ def players_layer(text: str) -> Layer:
         if not equals or not re.fullmatch(r"\d+", number):
             raise ConfigError(f"--players {text}: {part.strip()!r} is no role=count, such as main_agent=1")
         counts[name] = int(number)
+    if not any(counts.values()):
+        raise ConfigError(
+            f"--players {text}: there is no learner; give at least one role a count, such as main_agent=1, "
+            f"or --players {NOBODY} for an arena without learners"
+        )
     return Layer(f"--players {text}", {"players": counts})
 
 
