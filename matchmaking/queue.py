@@ -14,9 +14,9 @@ gets the same lease; `dropped` id -> why.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from matchmaking.records import Lease, MatchResult, Pairing
+from matchmaking.records import Forfeit, Lease, MatchResult, Pairing
 from matchmaking.run_records import Dropped, Reported
 from matchmaking.session import Session
 
@@ -55,7 +55,7 @@ class MatchQueue:
         deadline = self._session.call("extend", ["queue", "leases", "holders"], lease.pairing.id, lease.token, seconds)
         return None if deadline is None else lease.model_copy(update={"deadline": float(deadline)})
 
-    def report(self, lease: Lease, outcomes: str) -> Reported:
+    def report(self, lease: Lease, outcomes: str, forfeits: Sequence[Forfeit] = ()) -> Reported:
         """Write the outcomes of a leased pairing into the log of rated matches, once.
 
         A lease that has expired still counts until the pairing is handed out again.
@@ -67,6 +67,7 @@ class MatchQueue:
             b=pairing.b,
             seed=pairing.seed,
             outcomes=outcomes,
+            forfeits=tuple(forfeits),
             worker=lease.worker,
             finished=self._session.now(),
         )

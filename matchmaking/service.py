@@ -17,6 +17,7 @@ from matchmaking.errors import MatchmakingError, UnknownPlayerError
 from matchmaking.records import (
     Counters,
     EpisodeCount,
+    Forfeit,
     Kind,
     Lease,
     MatchResult,
@@ -139,11 +140,17 @@ class Matchmaker:
         """Keep a lease for another `seconds`; None where it is lost, and its pairing not worth finishing."""
         return self.store.queue.extend(lease, seconds)
 
-    def report_match(self, lease: Lease, outcomes: str) -> Reported:
-        """Report all matches of a leased pairing: two letters a pair from a's view; first write wins.
+    def report_match(self, lease: Lease, outcomes: str, forfeits: Sequence[Forfeit] = ()) -> Reported:
+        """Report all matches of a leased pairing; first write wins.
+
+        Args:
+            lease: of the pairing.
+            outcomes: two letters a pair from a's view.
+            forfeits: the matches among them that a player lost because it failed; where both did, it is a draw.
 
         Raises:
-            MatchmakingError: there are not exactly two outcomes for each pair.
+            MatchmakingError: there are not exactly two outcomes for each pair, or a forfeit says something else than
+                the outcome of its match.
         """
         expected = 2 * lease.pairing.pairs
         if len(outcomes) != expected:
@@ -151,7 +158,8 @@ class Matchmaker:
                 f"pairing {lease.pairing.id} has {expected} matches and the report {len(outcomes)} outcomes: "
                 "report a pairing whole or abort it"
             )
-        return self.store.queue.report(lease, outcomes)
+        _check_forfeits(lease.pairing, outcomes, forfeits)
+        return self.store.queue.report(lease, outcomes, forfeits)
 
     def abort(self, lease: Lease, reason: str, drop: bool = False) -> bool:
         """Give a pairing back, or drop it for good; see `MatchQueue.abort`. Rates nobody."""
@@ -183,6 +191,21 @@ class Matchmaker:
 
 def _pair(a: str, b: str) -> tuple[str, str]:
     return (a, b) if a < b else (b, a)
+
+
+def _check_forfeits(pairing: Pairing, outcomes: str, forfeits: Sequence[Forfeit]) -> None:
+    failed: dict[int, set[str]] = {}
+    for forfeit in forfeits:
+        if forfeit.player not in (pairing.a, pairing.b):
+            raise MatchmakingError(f"{forfeit.player} forfeits in pairing {pairing.id}, which it does not play")
+        failed.setdefault(forfeit.match, set()).add(forfeit.player)
+    for match, players in failed.items():
+        right = "d" if len(players) == 2 else "l" if pairing.a in players else "w"
+        if outcomes[match : match + 1] != right:
+            raise MatchmakingError(
+                f"match {match} of pairing {pairing.id} was forfeited by {' and '.join(sorted(players))}, "
+                f"so its outcome is {right!r}, not {outcomes[match : match + 1]!r}"
+            )
 
 
 def _nobody(name: str, players: Sequence[Player]) -> str:

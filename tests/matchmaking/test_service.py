@@ -9,7 +9,7 @@ import pytest
 
 from matchmaking.errors import MatchmakingError, UnknownPlayerError
 from matchmaking.fold import RatingFold
-from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Pairing, Player, Rating, Role
+from matchmaking.records import EpisodeCount, Forfeit, Kind, LearnerStatus, Pairing, Player, Rating, Role
 from matchmaking.run_records import Reported
 from matchmaking.schedule import Games, informative
 from matchmaking.service import Matchmaker
@@ -62,6 +62,30 @@ def test_a_pairing_is_reported_whole(matchmaker: Matchmaker) -> None:
     assert matchmaker.abort(lease, "board is on fire", drop=True)
     assert matchmaker.matches() == []
     assert matchmaker.ratings() == {}
+
+
+def test_forfeits_are_reported_with_the_outcomes(matchmaker: Matchmaker) -> None:
+    make_players(matchmaker.store, 2)
+    lease = matchmaker.lease("w")
+    assert lease is not None
+    a, b = lease.pairing.a, lease.pairing.b
+    forfeits = [
+        Forfeit(match=0, player=a, code="TIMEOUT"),
+        Forfeit(match=2, player=a, code="CRASH"),
+        Forfeit(match=2, player=b, code="OOM"),
+        Forfeit(match=3, player=b, code="CRASH"),
+    ]
+    for wrong, said in (("wldw", "match 0"), ("llww", "match 2"), ("lldl", "match 3")):
+        with pytest.raises(MatchmakingError, match=rf"{said} of pairing .* was forfeited by .*, so its outcome is"):
+            matchmaker.report_match(lease, wrong, forfeits)
+    with pytest.raises(MatchmakingError, match="match 4 of"):
+        matchmaker.report_match(lease, "wldw", [Forfeit(match=4, player=a, code="CRASH")])
+    with pytest.raises(MatchmakingError, match="stranger forfeits in pairing .*, which it does not play"):
+        matchmaker.report_match(lease, "wldw", [Forfeit(match=0, player="stranger", code="CRASH")])
+    assert matchmaker.matches() == []
+    assert matchmaker.report_match(lease, "lldw", forfeits) is Reported.RECORDED
+    (result,) = matchmaker.matches()
+    assert result.forfeits == tuple(forfeits)
 
 
 def test_planning_stops_while_enough_waits(matchmaker: Matchmaker) -> None:
