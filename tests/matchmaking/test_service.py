@@ -80,7 +80,7 @@ def test_forfeits_are_reported_with_the_outcomes(matchmaker: Matchmaker) -> None
             matchmaker.report_match(lease, wrong, forfeits)
     with pytest.raises(MatchmakingError, match="match 4 of"):
         matchmaker.report_match(lease, "wldw", [Forfeit(match=4, player=a, code="CRASH")])
-    with pytest.raises(MatchmakingError, match="stranger forfeits in pairing .*, which it does not play"):
+    with pytest.raises(MatchmakingError, match=r"stranger forfeits in pairing .*, which it does not play"):
         matchmaker.report_match(lease, "wldw", [Forfeit(match=0, player="stranger", code="CRASH")])
     assert matchmaker.matches() == []
     assert matchmaker.report_match(lease, "lldw", forfeits) is Reported.RECORDED
