@@ -187,7 +187,7 @@ def play_matches(
     log: list[Tensor] = []
     stream = FIRST_AGENT_STREAM + game * spec.num_agents
     for number in range(spec.max_steps):
-        seen, to_act = _ask(arena, arena.observe(state), arena.turn(state), live)
+        seen, to_act = ask(arena, arena.observe(state), arena.turn(state), live)
         actions = torch.full_like(to_act, NOT_PLAYED, dtype=torch.int64)
         for side in sides:
             agents = list(side.agents)
@@ -321,7 +321,7 @@ def _sides(arena: Arena, actors: Sequence[Actor]) -> list[_Side]:
     return [_Side(actor, agents) for actor, agents in held.values()]
 
 
-def _ask(arena: Arena, seen: Observation, turn: Tensor, live: Tensor) -> tuple[Observation, Tensor]:
+def ask(arena: Arena, seen: Observation, turn: Tensor, live: Tensor) -> tuple[Observation, Tensor]:
     """The observations by agent ([B, N, *shape]) and who is to act (bool [B, N])."""
     if arena.spec.turns is Turns.SIMULTANEOUS:  # an agent without a legal action, such as a dead one, does not act
         return seen, live[:, None] & seen.action_mask.any(dim=2)
