@@ -12,6 +12,7 @@ Keys, all under `league:{RUN}:`
     matches, match_index                list: log of rated matches; id -> token of the report
     fold, ratings, rating_history       projection of `matches`, see `matchmaking.rating_store`
     heartbeats, learners, commands      see `matchmaking.processes`
+    bots, bot_states, bot_failures:ID, bot_streaks, bot_failed     see `matchmaking.bots`
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
+from matchmaking.bots import BotRegistry
 from matchmaking.errors import (
     NameTakenError,
     SchemaMismatchError,
@@ -53,6 +55,7 @@ class Store:
         queue: pairings to play, their leases, and the log of rated matches.
         ratings: live ratings and their history.
         processes: heartbeats, learner statuses and commands.
+        bots: what was submitted, and how it failed.
     """
 
     def __init__(self, session: Session, info: RunInfo) -> None:
@@ -62,6 +65,7 @@ class Store:
         self.queue = MatchQueue(session)
         self.ratings = RatingStore(session)
         self.processes = Processes(session, self._turn)
+        self.bots = BotRegistry(session, self._turn)
         self._client = secrets.token_hex(8)
         self._number = 0
         self._ticket_lock = threading.Lock()
