@@ -34,8 +34,11 @@ LAYERS = ("rlimits", "capabilities", "landlock", "seccomp")
 
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 """Where programs and libraries of the system lie."""
-SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
-"""What the loader and the C library read besides. Nothing of the host's own."""
+SYSTEM_FILES = (
+    *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime"),
+    *("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/crypto-policies"),  # node ends without it
+)
+"""What the loader and libraries read besides. Nothing of the host's own."""
 
 
 class ConfinementError(Exception):

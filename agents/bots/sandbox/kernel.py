@@ -26,6 +26,11 @@ def _word(value: Argument) -> ctypes.c_long | ctypes.Array[ctypes.c_char] | None
     return ctypes.c_long(value) if isinstance(value, int) else value
 
 
+def _failure() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
 def buffer(data: bytes) -> ctypes.Array[ctypes.c_char]:
     """Memory that holds these bytes, to be passed by address."""
     return ctypes.create_string_buffer(data, len(data))
@@ -43,8 +48,7 @@ def syscall(number: int, *arguments: Argument) -> int:
     """
     result: int = _libc.syscall(ctypes.c_long(number), *(_word(value) for value in arguments))
     if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise _failure()
     return result
 
 
@@ -57,8 +61,7 @@ def prctl(option: int, *arguments: Argument) -> int:
     words = [_word(value) for value in arguments] + [ctypes.c_long(0)] * (4 - len(arguments))
     result: int = _libc.prctl(ctypes.c_int(option), *words)
     if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise _failure()
     return result
 
 
@@ -81,6 +84,16 @@ def has_one_thread() -> bool:
     return bool(_libc.unshare(ctypes.c_int(CLONE_THREAD)) == 0)
 
 
+def capget(header: ctypes.Array[ctypes.c_char], data: ctypes.Array[ctypes.c_char]) -> None:
+    """`capget(2)` into `data`.
+
+    Raises:
+        OSError: it failed.
+    """
+    if _libc.capget(header, data) == -1:
+        raise _failure()
+
+
 def capset(header: ctypes.Array[ctypes.c_char], data: ctypes.Array[ctypes.c_char]) -> None:
     """`capset(2)`.
 
@@ -88,5 +101,4 @@ def capset(header: ctypes.Array[ctypes.c_char], data: ctypes.Array[ctypes.c_char
         OSError: it failed.
     """
     if _libc.capset(header, data) == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise _failure()

@@ -82,6 +82,11 @@ def drop_capabilities() -> None:
     Raises:
         OSError: the kernel refused.
     """
+    header = kernel.buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
+    held = kernel.buffer(bytes(24))
+    kernel.capget(header, held)
+    if not any(held.raw):  # and no_new_privs sees to it that execve gives none
+        return
     kernel.prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)
     try:
         kernel.prctl(_PR_SET_SECUREBITS, _NOROOT_LOCKED)
@@ -91,5 +96,4 @@ def drop_capabilities() -> None:
         # EPERM: no CAP_SETPCAP, so the bounding set stays, which no_new_privs makes worthless. EINVAL: past the last.
         if error.errno not in (errno.EPERM, errno.EINVAL):
             raise
-    header = kernel.buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
     kernel.capset(header, kernel.buffer(bytes(24)))
