@@ -1,0 +1,122 @@
+"""A bot as an actor of matches: one process a row, asked one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from agents.bots.core import BotFailedError, Clocks, FailureRecord
+from agents.bots.nursery import Nursery
+from agents.bots.process import BotProcess
+from agents.bots.source import BotSource
+from arenas.core import ArenaSpec, Observation
+from arenas.match import FORFEIT
+
+
+class BotActor:
+    """Plays a bot's rows (`agents.core.Agent`).
+
+    Rows think one after the other: never two of them at once, and never while the opponent thinks, so that a clock
+    counts one bot alone. Processes are reused from match to match until they fail.
+
+    Args:
+        nursery: starts its processes.
+        source: what the bot is.
+        spec: of the arena.
+        clocks: a bot's time.
+        name: for messages.
+        pairing: id that the matches' ids in failure records begin with, as in `PAIRING/INDEX`.
+
+    Attributes:
+        failures: the rows that failed since `begin`, with their records. The answer in such a row is `FORFEIT`.
+    """
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        source: BotSource,
+        spec: ArenaSpec,
+        clocks: Clocks,
+        *,
+        name: str | None = None,
+        pairing: str | None = None,
+    ) -> None:
+        self.spec, self.name = spec, name or source.name
+        self.failures: list[tuple[int, FailureRecord]] = []
+        self.pairing = pairing
+        self._nursery, self._source, self._clocks = nursery, source, clocks
+        self._processes: list[BotProcess | None] = []
+        self._failed: dict[int, FailureRecord] = {}
+        self._seats: list[tuple[str | None, int, str]] = []
+        self._step = 0
+
+    def sit(self, agents: Sequence[str], seeds: Sequence[int], matches: Sequence[int]) -> None:
+        """Be told what the next rows are (see `arenas.match.SeatedActor`)."""
+        self._seats = [
+            (f"{self.pairing}/{match}" if self.pairing else str(match), bot_seed(seed, match, agent), agent)
+            for agent in agents
+            for seed, match in zip(seeds, matches, strict=True)
+        ]
+
+    def begin(self, batch: int, device: torch.device) -> None:
+        """Have a live process, reset for its match, in each of `batch` rows; a row that fails here forfeits later."""
+        if len(self._seats) != batch:
+            raise ValueError(f"{self.name} was told of {len(self._seats)} rows, but is to play {batch}")
+        self.failures, self._failed, self._step = [], {}, 0
+        for process in self._processes[batch:]:
+            if process is not None:
+                process.kill()
+        self._processes = [*self._processes[:batch], *[None] * (batch - len(self._processes))]
+        unfit: FailureRecord | None = None
+        for row, (match, seed, agent) in enumerate(self._seats):
+            process = self._processes[row]
+            try:
+                if process is None or not process.alive:
+                    if unfit is not None:  # a bot that cannot start has failed in all rows, not once more in each
+                        self._failed[row] = unfit.model_copy(update={"match": match, "agent": agent})
+                        continue
+                    try:
+                        process = self._nursery.start(self._source, self.spec, self._clocks)
+                    except BotFailedError as error:
+                        unfit = error.record.model_copy(update={"match": match, "agent": agent})
+                        self._failed[row] = unfit
+                        continue
+                    self._processes[row] = process
+                process.reset(match, seed, agent)
+            except BotFailedError as error:
+                self._failed[row] = error.record
+
+    def act(self, observation: Observation, uniforms: Tensor, live: Tensor) -> Tensor:
+        """Ask the rows that are live (see `agents.core.Agent.act`)."""
+        seen, masks = (tensor.cpu().numpy() for tensor in observation)
+        chosen = [0] * len(live)
+        for row in live.nonzero()[:, 0].tolist():
+            process = self._processes[row]
+            record = self._failed.get(row)
+            if record is None and process is not None:
+                try:
+                    chosen[row] = process.act(seen[row], masks[row], self._step)
+                    continue
+                except BotFailedError as error:
+                    record = self._failed[row] = error.record
+            assert record is not None
+            self.failures.append((row, record))
+            chosen[row] = FORFEIT
+        self._step += 1
+        return torch.tensor(chosen, dtype=torch.int64, device=live.device)
+
+    def close(self) -> None:
+        """End its processes."""
+        for process in self._processes:
+            if process is not None:
+                process.kill()
+        self._processes = []
+
+
+def bot_seed(seed: int, match: int, agent: str) -> int:
+    """A seed for a bot, in [0, 2^32), of its own in each match and slot; the game's chance does not follow from it."""
+    digest = hashlib.blake2b(f"{seed}/{match}/{agent}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big")
