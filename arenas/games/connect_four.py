@@ -64,6 +64,7 @@ def _mirror(planes: int) -> Symmetry:
 class ConnectFour(Arena):
     """Drop stones into columns; four in a line wins.
 
+    Actions: the columns, from the left.
     Observation [2, 6, 7]: the viewer's stones, the other side's stones; row 0 is the bottom. With `threats` [6, 6, 7]:
     then the empty cells that would complete four for the viewer and those for the other side, first where a stone can
     drop now, then where it cannot yet (the threats of Allis, "A Knowledge-Based Approach of Connect-Four", 1988). They
