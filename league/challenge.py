@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from statistics import NormalDist
 
 from pydantic import BaseModel, ConfigDict
 
 import arenas
-from agents.checkpoint import CheckpointStore
-from agents.core import Agent
-from agents.policy import load_agent
-from agents.scripted import is_scripted, make
 from arenas.core import Arena
 from arenas.match import play_pairs
-from league.errors import InputError
-from league.roster import Roster, UnplayableError
+from league.entrants import Entrants, batch_of, codes
 from league.runs import RunFolder
-from matchmaking.records import Player
 from matchmaking.service import Matchmaker
 
-CHECKPOINT = ".safetensors"
 Z95 = NormalDist().inv_cdf(0.975)
 
 
@@ -31,6 +22,7 @@ class Result(BaseModel):
     Attributes:
         score: points a game, 0 to 1, with its 95 % interval (Wilson).
         wins_by_seat, draws_by_seat, losses_by_seat: with a in seat 0, then in seat 1.
+        forfeits: of a and of b: how many matches ended by each code of failure.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +41,7 @@ class Result(BaseModel):
     wins_by_seat: tuple[int, int]
     draws_by_seat: tuple[int, int]
     losses_by_seat: tuple[int, int]
+    forfeits: tuple[dict[str, int], dict[str, int]] = ({}, {})
 
 
 def challenge(
@@ -66,7 +59,8 @@ def challenge(
 
     Args:
         arena: the game.
-        a: a path to a checkpoint, a scripted player such as `alpha_beta:4`, or a player of the run by id, name or role.
+        a: a path to a checkpoint or a bot, a scripted player such as `alpha_beta:4`, or a player of the run by id, name
+            or role.
         b: the same.
         games: how many; an odd number is made even.
         seed: what all randomness follows from.
@@ -79,15 +73,25 @@ def challenge(
         InputError: a player of the run that cannot play.
         UnknownPlayerError, ScriptedPlayerError: a player that cannot be found.
         CheckpointError: a checkpoint that is damaged or of another arena.
+        BotRejectedError: a path to what is no bot.
+        InfraError: this machine cannot run bots as it should.
     """
-    if temperature is None:
-        temperature = run.config().evaluation.temperature if run is not None else 1.0
-    agents = [_agent(text, arena, temperature, run, matchmaker) for text in (a, b)]
-    outcomes = play_pairs(arena, agents[0], agents[1], (games + 1) // 2, seed).outcomes
-    return summarise(arena.spec.name, a, b, seed, outcomes)
+    with Entrants(arena, run=run, matchmaker=matchmaker, temperature=temperature) as entrants:
+        first, second = entrants.find(a), entrants.find(b)
+        batch = batch_of((first, second), entrants.settings)
+        played = play_pairs(arena, first.actor, second.actor, (games + 1) // 2, seed, batch=batch)
+        failures = codes(first.take_failures()), codes(second.take_failures())
+    return summarise(arena.spec.name, a, b, seed, played.outcomes, failures)
 
 
-def summarise(arena: str, a: str, b: str, seed: int, outcomes: str) -> Result:
+def summarise(
+    arena: str,
+    a: str,
+    b: str,
+    seed: int,
+    outcomes: str,
+    forfeits: tuple[dict[str, int], dict[str, int]] = ({}, {}),
+) -> Result:
     """Count the outcomes of seat-swapped pairs (see `MatchResult.outcomes`)."""
 
     def by_seat(letter: str) -> tuple[int, int]:
@@ -111,6 +115,7 @@ def summarise(arena: str, a: str, b: str, seed: int, outcomes: str) -> Result:
         wins_by_seat=by_seat("w"),
         draws_by_seat=by_seat("d"),
         losses_by_seat=by_seat("l"),
+        forfeits=forfeits,
     )
 
 
@@ -120,23 +125,6 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     middle = (share + z2 / 2) / (1 + z2)
     half = Z95 / (1 + z2) * (share * (1 - share) / count + z2 / (4 * count)) ** 0.5
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def _agent(text: str, arena: Arena, temperature: float, run: RunFolder | None, matchmaker: Matchmaker | None) -> Agent:
-    path = Path(text)
-    if text.endswith(CHECKPOINT) or (os.sep in text and path.exists()):
-        return load_agent(path, arena, temperature=temperature)
-    if run is None or matchmaker is None or is_scripted(text):
-        return make(text, arena.spec)
-    return _member(matchmaker.find(text), arena, temperature, run)
-
-
-def _member(player: Player, arena: Arena, temperature: float, run: RunFolder) -> Agent:
-    roster = Roster(arena, CheckpointStore(run.checkpoints), temperature, lambda _: player)
-    try:
-        return roster.agent(player.id)
-    except UnplayableError as error:
-        raise InputError(str(error)) from error
 
 
 def make_arena(run: RunFolder | None, name: str | None) -> Arena:

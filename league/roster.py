@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+from agents.bots.manifest import BotRejectedError
+from agents.bots.store import BotStore, BotStoreError
 from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.core import Agent
 from agents.policy import load_agent
 from agents.scripted import ScriptedPlayerError, make
 from arenas.core import Arena
+from league.bot_host import BotHost
+from league.errors import InputError
 from matchmaking.records import Kind, Player
 
 CAPACITY = 64
@@ -35,6 +39,7 @@ class Roster:
         checkpoints: where frozen players lie.
         temperature: of the policies' softmax; 0 plays the most likely action.
         find: gives the record of a player's id.
+        bots: where the run's bots lie, and what starts them; without it bots are not played.
         capacity: how many agents are kept.
     """
 
@@ -44,23 +49,28 @@ class Roster:
         checkpoints: CheckpointStore,
         temperature: float,
         find: Callable[[str], Player],
+        bots: tuple[BotStore, BotHost] | None = None,
         capacity: int = CAPACITY,
     ) -> None:
         self._arena = arena
         self._checkpoints = checkpoints
         self._temperature = temperature
         self._find = find
+        self._bots = bots
         self._capacity = capacity
         self._agents: OrderedDict[str, Agent] = OrderedDict()
 
     def agent(self, player: str) -> Agent:
-        """The agent of the player with this id.
+        """The agent of the player with this id; a bot's is a new one each time, and the caller's to close.
 
         Raises:
             UnplayableError: it cannot be built.
         """
         if player not in self._agents:
-            self._agents[player] = self._build(self._find(player))
+            record = self._find(player)
+            if record.kind is Kind.BOT:
+                return self._bot(record)
+            self._agents[player] = self._build(record)
             if len(self._agents) > self._capacity:
                 self._agents.popitem(last=False)
         self._agents.move_to_end(player)
@@ -81,3 +91,12 @@ class Roster:
         raise UnplayableError(
             player, f"a player of the kind {player.kind} has no checkpoint to play rated matches with"
         )
+
+    def _bot(self, player: Player) -> Agent:
+        if self._bots is None or player.version is None:
+            raise UnplayableError(player, "no bots are played here")
+        store, host = self._bots
+        try:
+            return host.actor(store.load(player.version, player.name), player.name)
+        except (BotRejectedError, BotStoreError, InputError) as error:
+            raise UnplayableError(player, str(error)) from error

@@ -49,6 +49,14 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def bots(self) -> Path:
+        return self.path / "bots"
+
+    @property
+    def replays(self) -> Path:
+        return self.path / "replays"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -11,11 +11,15 @@ FOREIGN = {
     ("matchmaking.errors", "UnknownPlayerError"): 2,
     ("matchmaking.errors", "MatchmakingError"): None,  # None: the error knows its own exit code
     ("agents.durable", "CheckpointError"): 4,
+    ("agents.bots.core", "InfraError"): 1,
+    ("agents.bots.manifest", "BotRejectedError"): 5,
+    ("agents.bots.store", "BotStoreError"): 4,
     ("agents.scripted.registry", "ScriptedPlayerError"): 2,
     ("matchmaking.rules.registry", "RuleError"): 2,
     ("arenas.registry", "UnknownArenaError"): 2,
     ("arenas.registry", "ArenaOptionError"): 2,
     ("arenas.registry", "ArenaLoadError"): 1,
+    ("arenas.replay", "ReplayError"): 4,
 }
 """Errors of other packages that are meant for people, and their exit codes. Their modules may never be imported."""
 

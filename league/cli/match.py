@@ -25,7 +25,7 @@ from league.text import percent
     help="Number of matches, half from each seat.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same games.")
-@click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and checkpoints only.")
+@click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and paths only.")
 @click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
 @AS_JSON
 @run_option
@@ -43,7 +43,7 @@ def match(
     """Let A and B play some unrated matches, seats swapped.
 
     A player is an id or a name of the run, a role (its newest frozen player), a scripted player such as alpha_beta:4,
-    or a path to a checkpoint.
+    or a path to a checkpoint or a bot. Bots play in processes of their own, confined.
     """
     from league.challenge import challenge, make_arena
 
@@ -77,3 +77,7 @@ def match(
     for seat, place in enumerate(("first", "second")):
         won, drawn, lost = played.wins_by_seat[seat], played.draws_by_seat[seat], played.losses_by_seat[seat]
         click.echo(f"  moving {place}: {won} won, {drawn} drawn, {lost} lost")
+    for name, codes in zip((a, b), played.forfeits, strict=True):
+        if codes:
+            each = ", ".join(f"{code} {number}" for code, number in codes.items())
+            click.echo(f"  forfeits: {sum(codes.values())} of {name} ({each})")
