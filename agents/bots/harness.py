@@ -11,7 +11,7 @@ ended and what it used; null while it lives).
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -25,17 +25,14 @@ from typing import Any, NoReturn
 
 ROOT = str(Path(__file__).resolve().parents[2])
 CHANNEL = 3
-LOG = 4  # until it has become stdout and stderr
 DATAGRAM = 65536
-PR_SET_PDEATHSIG = 1
 
 
-def main(control_fd: int, isolation: str, preload: list[str]) -> None:
+def main(control_fd: int, preload: list[str]) -> None:
     """Serve until the control socket closes."""
     # Before the folder of our own modules leaves the path again.
     from agents.bots import harness_python
-
-    confine = importlib.import_module("agents.bots.sandbox.confine") if isolation != "none" else None
+    from agents.bots.sandbox import confine
 
     for name in preload:
         importlib.import_module(name)
@@ -43,7 +40,7 @@ def main(control_fd: int, isolation: str, preload: list[str]) -> None:
     control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, control_fd)
     control.send(json.dumps({"ready": os.getpid()}).encode())
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # what is here is shared with every bot, and no collection of theirs looks at it
     Brood(control, harness_python, confine).serve()
 
 
@@ -134,15 +131,14 @@ class Brood:
         try:
             parent = os.getppid()
             arrange(fds)
-            die_with(parent)
             os.chdir(request["folder"])
             speaker = CHANNEL if request["language"] != "command" else 1
             try:
-                layers = self._confine.confine(request) if request["isolation"] != "none" else []
-            except Exception as error:  # whatever the sandbox's set-up raises is the host's fault, told in one line
-                say(speaker, {"type": "infra", "message": f"{type(error).__name__}: {error}"})
+                self._confine.confine(self._confine.Confinement.from_json(request["plan"]), parent)
+            except self._confine.ConfinementError as error:
+                say(speaker, {"type": "infra", "message": str(error)})
                 os._exit(0)
-            say(speaker, {"type": "confined", "layers": layers})
+            say(speaker, {"type": "confined"})
             if request["language"] == "command":
                 run_command(request)
             else:
@@ -152,17 +148,12 @@ class Brood:
 
 
 def arrange(fds: list[int]) -> None:
-    """Give the process its descriptors and close all others.
+    """Give the process its descriptors; the confinement closes all others.
 
     Args:
         fds: a Python bot's channel and log; or a command's stdin, stdout and log.
     """
-    kept = [os.dup(fd) if fd < 16 else fd for fd in fds]  # out of the way of their places
-    moved = []
-    for fd in kept:
-        while fd < 16:
-            fd = os.dup(fd)  # noqa: PLW2901
-        moved.append(fd)
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, 16) for fd in fds]  # out of the way of their places
     null = os.open("/dev/null", os.O_RDWR)
     if len(moved) == 2:
         places = {0: null, 1: moved[1], 2: moved[1], CHANNEL: moved[0]}
@@ -170,15 +161,6 @@ def arrange(fds: list[int]) -> None:
         places = {0: moved[0], 1: moved[1], 2: moved[2]}
     for place, fd in places.items():
         os.dup2(fd, place)
-    os.closerange(max(places) + 1, 1 << 16)
-
-
-def die_with(parent: int) -> None:
-    """The kernel kills this process when the nursery ends, and it leads a process group of its own."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-    os.setsid()
 
 
 def run_command(request: dict[str, Any]) -> None:
@@ -201,4 +183,4 @@ def say(fd: int, message: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, ROOT)
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -11,13 +11,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from agents.bots.core import Clocks, InfraError, Isolation, Limits
 from agents.bots.diagnosis import Ended
 from agents.bots.process import BotProcess
+from agents.bots.sandbox.confine import LAYERS, plan_for
+from agents.bots.sandbox.rlimits import tasks_limit
 from agents.bots.source import BotSource
 from arenas.core import ArenaSpec
 
@@ -44,6 +46,7 @@ class Nursery:
         isolation: how bots are confined.
         limits: what one bot may use.
         preload: modules that are loaded before any bot, so that none waits for them.
+        without: layers that are left off, for tests that show what each of them does.
     """
 
     def __init__(
@@ -51,8 +54,12 @@ class Nursery:
         isolation: Isolation = Isolation.AUTO,
         limits: Limits | None = None,
         preload: Sequence[str] = ("numpy",),
+        *,
+        without: Collection[str] = (),
     ) -> None:
         self.isolation, self.limits = isolation, limits or Limits()
+        self._without = frozenset(LAYERS if isolation is Isolation.NONE else without)
+        self._tasks = None if "rlimits" in self._without else tasks_limit(self.limits.threads)
         self._preload = list(preload)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -86,7 +93,7 @@ class Nursery:
                     "language": source.language,
                     "entry": source.entry,
                     "command": list(source.command),
-                    "isolation": self.isolation.value,
+                    "plan": self._plan(source),
                 },
                 [*theirs, log_end],
             )
@@ -122,6 +129,21 @@ class Nursery:
         with self._lock:
             self._end()
 
+    def _plan(self, source: BotSource) -> str:
+        """What a bot's process may do."""
+        command = source.language == "command"
+        plan = plan_for(
+            str(source.folder),
+            command=command,
+            memory=self.limits.memory,
+            cpu=self.limits.cpu,
+            files=self.limits.files,
+            tasks=self._tasks,
+            keep=(0, 1, 2) if command else (0, 1, 2, 3),
+            without=self._without,
+        )
+        return plan.to_json()
+
     def _request(self, message: dict[str, Any], fds: Sequence[int] = ()) -> tuple[dict[str, Any], list[int]]:
         with self._lock:
             if self._process is None or self._process.poll() is not None:
@@ -150,7 +172,7 @@ class Nursery:
         with theirs:
             ours.settimeout(ANSWER)
             # -s -P and an environment of our own: what -I would do, but -I would ignore PYTHONHASHSEED too.
-            command = [sys.executable, "-s", "-P", "-B", str(HARNESS), str(theirs.fileno()), self.isolation.value]
+            command = [sys.executable, "-s", "-P", "-B", str(HARNESS), str(theirs.fileno())]
             self._process = subprocess.Popen(
                 [*command, *self._preload],
                 stdin=subprocess.DEVNULL,

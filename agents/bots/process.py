@@ -82,7 +82,6 @@ class BotProcess:
         self.pid = _pid_of(pidfd)
         self.alive = True
         self.bank = clocks.bank
-        self.layers: list[str] = []
         self._channel = Channel(
             *descriptors, message=self._limits.message, output=self._limits.output, watch=self._watch
         )
@@ -109,7 +108,6 @@ class BotProcess:
         if first.get("type") != "confined":  # said by our own code: the bot's has not run yet
             self.kill()
             raise InfraError(f"a bot's process could not be confined: {first.get('message')}")
-        self.layers = list(first["layers"])
         self._asked = time.monotonic()
         deadline = self._asked + self._clocks.start
         try:
