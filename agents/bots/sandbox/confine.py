@@ -9,7 +9,7 @@ then, in the forked child, which has one thread:
 
     plan = Confinement.from_json(text)          # made by `plan_for(folder, ...)` on either side
     try:
-        confine(plan, parent=pid_of_the_nursery)
+        layers = confine(plan, parent=pid_of_the_nursery)    # their names
     except ConfinementError as error:           # a fault of the host's (INFRA): report it and os._exit; never go on
         ...
     import bot / os.execve(...)                 # execve only with plan.command
@@ -153,7 +153,7 @@ def _put_on(plan: Confinement, layer: str) -> None:
         seccomp.restrict(command=plan.command)
 
 
-def confine(plan: Confinement, parent: int | None = None) -> None:
+def confine(plan: Confinement, parent: int | None = None) -> tuple[str, ...]:
     """Confines this process, and all that it starts, for good.
 
     In this order: descriptors closed, a death with its parent, a session of its own, then limits, capabilities,
@@ -163,9 +163,13 @@ def confine(plan: Confinement, parent: int | None = None) -> None:
         plan: what stays allowed.
         parent: id of the process that forked this one; a parent that has died meanwhile ends this process.
 
+    Returns:
+        The layers that are on.
+
     Raises:
         ConfinementError: a layer could not be put on, or the process has several threads. It must not go on.
     """
+    on = tuple(layer for layer in LAYERS if layer not in plan.without)
     step = "descriptors"
     try:
         kernel.close_all_but(plan.keep)
@@ -177,11 +181,11 @@ def confine(plan: Confinement, parent: int | None = None) -> None:
             raise ConfinementError("the process has several threads; the layers would hold for one of them only")
         step = "no_new_privs"
         seccomp.set_no_new_privs()
-        for step in LAYERS:
-            if step not in plan.without:
-                _put_on(plan, step)
+        for step in on:
+            _put_on(plan, step)
     except (OSError, ValueError) as error:
         raise ConfinementError(f"{step}: {error}") from error
+    return on
 
 
 seccomp.prepare()

@@ -46,6 +46,18 @@ def abi() -> int:
         return 0
 
 
+def why_not() -> str:
+    """Why this kernel has no Landlock, in a few words; "" where it has."""
+    try:
+        kernel.syscall(CREATE_RULESET, None, 0, _VERSION)
+    except OSError as error:
+        return {
+            errno.ENOSYS: f"Linux {os.uname().release} has none (5.13 or newer does) or a container hides it",
+            errno.EOPNOTSUPP: "the kernel was started without it (`lsm=` lacks landlock)",
+        }.get(error.errno or 0, f"the kernel answers: {error.strerror}; most likely a container forbids it")
+    return ""
+
+
 def file_rights(version: int) -> int:
     """All file rights that an ABI knows, as bits."""
     return (1 << _FS_BITS[min(version, max(_FS_BITS))]) - 1
@@ -92,7 +104,7 @@ def restrict(read: tuple[str, ...], execute: tuple[str, ...], write: tuple[str, 
     """
     version = abi()
     if version == 0:
-        raise OSError(errno.EOPNOTSUPP, "this kernel has no Landlock, or it is switched off")
+        raise OSError(errno.EOPNOTSUPP, why_not())
     known = file_rights(version)
     ruleset = _ruleset(version)
     try:
