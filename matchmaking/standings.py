@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from matchmaking.bradley_terry import ELO, Counts, Fit, aggregate, fit
+from matchmaking.bradley_terry import ELO, Fit, fit
+from matchmaking.counts import Counts, aggregate
 from matchmaking.nash import nash_weights
 from matchmaking.pfsp import Floats
 from matchmaking.records import Kind, MatchResult, Player, Rating, Record, Role

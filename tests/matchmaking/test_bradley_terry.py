@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matchmaking.bradley_terry import ELO, aggregate, fit
+from matchmaking.bradley_terry import ELO, fit
+from matchmaking.counts import aggregate
 from tests.matchmaking.simulated import result, simulated_log
 
 
