@@ -1,6 +1,7 @@
 """Tables of a run as files: csv for pandas, json for programs, md for a README, html for people.
 
-A `Dataset` is a table apart from where it comes from (`league.reports`) and from how it is written (here).
+A `Dataset` is a table apart from where it comes from (`league.reports`) and from how it is written (here). What each
+format promises is told in `docs/exports.md`.
 """
 
 from __future__ import annotations
@@ -8,13 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from league.figures import Figure
-from league.page import page, table
-from league.svg import draw
+from league.page import page, sections
+from league.views import Cell, View, plain_view
 from matchmaking.records import SCHEMA
 
 Format = Literal["csv", "json", "md", "html"]
@@ -32,7 +32,8 @@ class Dataset:
         arena: name of its arena.
         columns: keys of a row, in order.
         rows: one mapping a row; a missing value is None.
-        figures: what the HTML page shows beside the table.
+        facts: what JSON tells beside the rows.
+        view: how people see it in md and html; by default as the rows are.
     """
 
     title: str
@@ -41,13 +42,18 @@ class Dataset:
     arena: str
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
-    figures: tuple[Figure, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    view: Callable[[], View] | None = None
+
+    def seen(self) -> View:
+        """The table as people see it."""
+        return plain_view(self.columns, self.rows) if self.view is None else self.view()
 
 
 def document(data: Dataset) -> dict[str, Any]:
-    """The dataset as JSON's object: `run`, `arena`, `schema` and the list of rows."""
+    """The dataset as JSON's object: `run`, `arena`, `schema`, the facts, and the list of rows."""
     rows = [{column: row.get(column) for column in data.columns} for row in data.rows]
-    return {"run": data.run, "arena": data.arena, "schema": SCHEMA, data.key: rows}
+    return {"run": data.run, "arena": data.arena, "schema": SCHEMA, **data.facts, data.key: rows}
 
 
 def to_json(data: Dataset) -> str:
@@ -61,26 +67,35 @@ def to_csv(data: Dataset) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(data.columns)
     for row in data.rows:
-        writer.writerow(["" if row.get(column) is None else row[column] for column in data.columns])
+        writer.writerow([_field(row.get(column)) for column in data.columns])
     return out.getvalue()
 
 
+def _field(value: object) -> object:
+    """What csv writes: lists as JSON, and an apostrophe before a text that a spreadsheet would run as a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def to_markdown(data: Dataset) -> str:
-    """A GitHub table under a heading; numbers are rounded to three digits."""
-    text = {column for column in data.columns if any(isinstance(row.get(column), str) for row in data.rows)}
-    head = " | ".join(column.replace("_", " ") for column in data.columns)
-    rule = " | ".join("---" if column in text else "---:" for column in data.columns)
-    lines = [f"# {_markdown(data.title)}", "", f"| {head} |", f"| {rule} |"]
-    for row in data.rows:
-        lines.append("| " + " | ".join(_markdown(_rounded(row.get(column))) for column in data.columns) + " |")
+    """A GitHub table under a heading, as people see the dataset."""
+    view = data.seen()
+    lines = [f"# {_markdown(data.title)}", ""]
+    if view.facts:
+        lines += [" · ".join(f"{_markdown(label)} {_markdown(value)}" for label, value in view.facts), ""]
+    lines.append("| " + " | ".join(_markdown(column.label) for column in view.columns) + " |")
+    lines.append("| " + " | ".join("---" if column.text else "---:" for column in view.columns) + " |")
+    lines += ["| " + " | ".join(_markdown(_read(cell)) for cell in row) + " |" for row in view.rows]
     return "\n".join(lines) + "\n"
 
 
 def to_html(data: Dataset) -> str:
-    """One self-contained page: the table, sortable, then the figures."""
-    columns = [column for column in data.columns if column != "id" or "name" not in data.columns]  # names are unique
-    sections = [table(columns, data.rows), *(draw(figure) for figure in data.figures)]
-    return page(data.title, sections, f"{len(data.rows)} rows. A click on a column's head sorts by it.")
+    """One self-contained page: the table, sortable and with a filter, then the figures."""
+    view = data.seen()
+    return page(data.title, sections(view), f"{data.arena} · {view.about}" if view.about else data.arena)
 
 
 def render(data: Dataset, form: Format) -> str:
@@ -88,10 +103,8 @@ def render(data: Dataset, form: Format) -> str:
     return {"csv": to_csv, "json": to_json, "md": to_markdown, "html": to_html}[form](data)
 
 
-def _rounded(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+def _read(cell: Cell) -> str:
+    return f"{cell.text} {cell.note}" if cell.note else cell.text
 
 
 def _markdown(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,23 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """A table of values from 0 to 1; None is empty."""
+    """A table of win rates from 0 to 1, of the row's player against the column's; None is empty.
+
+    Attributes:
+        title: of the figure.
+        rows: names.
+        columns: names.
+        values: a line for each row.
+        row_label: what the rows are.
+        column_label: what the columns are.
+    """
 
     title: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
+    row_label: str = "player"
+    column_label: str = "opponent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,12 @@ def shaded(trace: Trace) -> list[tuple[float, list[tuple[float, float]]]]:
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5aa2", "#8c6d31")
 """Okabe and Ito's colours, told apart with every kind of colour vision, and two more."""
 
+DARK_PALETTE = ("#4aa8e8", "#f0803c", "#2fc497", "#e39ac3", "#f0b429", "#8fd0f5", "#b494d6", "#c4a25c")
+"""The same colours, lighter, for a dark ground."""
+
+SHADES_OF_RATE = 20
+"""Steps in which a page colours win rates."""
+
 
 def bounds(chart: LineChart) -> tuple[float, float, float, float]:
     """(x low, x high, y low, y high) of everything in the chart, never empty and never of width 0."""
@@ -156,10 +174,43 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     return [low, high]
 
 
-def diverging(value: float) -> tuple[int, int, int]:
-    """Red for 0, near white for 0.5, blue for 1: both ends are told apart with every kind of colour vision."""
+def thinned(points: Sequence[tuple[float, float]], columns: int) -> list[tuple[float, float]]:
+    """At most three points for each whole x (a pixel): the highest, the lowest and the last, in their order."""
+    if len(points) <= columns:
+        return list(points)
+    kept: list[tuple[float, float]] = []
+    for _, group in groupby(enumerate(points), key=lambda item: int(item[1][0])):
+        held = list(group)
+        ends = {min(held, key=lambda item: item[1][1]), max(held, key=lambda item: item[1][1]), held[-1]}
+        kept += [point for _, point in sorted(ends)]
+    return kept
+
+
+def shade(rate: float) -> int:
+    """The step of a win rate, from 0 to SHADES_OF_RATE."""
+    return round(min(1.0, max(0.0, rate)) * SHADES_OF_RATE)
+
+
+def diverging(value: float, dark: bool = False) -> tuple[int, int, int]:
+    """Red for 0, blue for 1, and between them near white, or near black on a dark ground.
+
+    Both ends are told apart with every kind of colour vision.
+    """
     value = min(1.0, max(0.0, value))
-    low, middle, high = (178, 24, 43), (247, 247, 247), (33, 102, 172)
+    light_ends, dark_ends = (
+        ((178, 24, 43), (247, 247, 247), (33, 102, 172)),
+        ((190, 62, 68), (39, 45, 52), (52, 126, 196)),
+    )
+    low, middle, high = dark_ends if dark else light_ends
     start, end, share = (low, middle, 2 * value) if value < 0.5 else (middle, high, 2 * value - 1)
     red, green, blue = (round(a + share * (b - a)) for a, b in zip(start, end, strict=True))
     return red, green, blue
+
+
+def ink(ground: tuple[int, int, int]) -> str:
+    """Black or white: whichever is read better on a colour (WCAG 2.2, relative luminance and contrast ratio)."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in ground)
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#fff" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#111"

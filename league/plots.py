@@ -38,14 +38,14 @@ def save(figure: Figure | Sheet, path: Path) -> None:
         _save_png(figure, path)
         return
     from league.page import page
-    from league.svg import draw
+    from league.svg import framed
 
     if isinstance(figure, Sheet):
-        drawn = [(draw(simplex), "".join(map(draw, charts))) for simplex, charts in figure.cases]
+        drawn = [(framed(simplex), "".join(map(framed, charts))) for simplex, charts in figure.cases]
         sections = [f'<div class="case">{triangle}<div>{curves}</div></div>' for triangle, curves in drawn]
         replace_text(path, page(figure.title, sections, figure.about))
     else:
-        replace_text(path, page(figure.title, [draw(figure)]))
+        replace_text(path, page(figure.title, [framed(figure)]))
 
 
 def _save_png(figure: Figure | Sheet, path: Path) -> None:

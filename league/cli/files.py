@@ -7,13 +7,13 @@ from typing import cast
 
 import click
 
-from league import reports
 from league.access import opened
 from league.cli.options import find_run, run_option
 from league.export import FORMATS, Format, render
 from league.figures import Figure
 from league.files import replace_text
 from league.plots import save
+from league.reports import TABLES, charts, documents
 from matchmaking.pfsp import Weighting
 from matchmaking.records import Role
 from matchmaking.service import Matchmaker
@@ -22,22 +22,29 @@ FIGURES = ("elo", "payoff", "pfsp")
 
 
 @click.command()
-@click.argument("table", type=click.Choice(list(reports.TABLES)))
+@click.argument("table", type=click.Choice(list(TABLES)))
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file, or - for stdout.")
+@click.option("--schema", is_flag=True, help="Write the JSON Schema of the table's JSON; no run is needed.")
 @run_option
-def export(table: str, form: str, output: Path | None, run: str | None, runs_dir: Path | None) -> None:
+def export(table: str, form: str, output: Path | None, schema: bool, run: str | None, runs_dir: Path | None) -> None:
     """Write TABLE of a run as csv (pandas), json (programs), md or html (one self-contained page).
 
-    Without -o it goes into the run folder's exports/.
+    Without -o it goes into the run folder's exports/; a schema goes to stdout.
     """
+    if schema:
+        _write(documents.schema_text(table), output)
+        return
     folder = find_run(run, runs_dir)
     with opened(folder) as matchmaker:
-        text = render(reports.TABLES[table](matchmaker), cast(Format, form))
-    if output == Path("-"):
+        text = render(TABLES[table](matchmaker), cast(Format, form))
+    _write(text, folder.exports / f"{table}.{form}" if output is None else output)
+
+
+def _write(text: str, path: Path | None) -> None:
+    if path is None or path == Path("-"):
         click.echo(text, nl=False)
         return
-    path = folder.exports / f"{table}.{form}" if output is None else output
     replace_text(path, text)
     click.echo(f"wrote {path}")
 
@@ -71,9 +78,9 @@ def plot(
 
 def _figure(matchmaker: Matchmaker, figure: str, player: str | None, weighting: Weighting) -> Figure:
     if figure == "elo":
-        return reports.strength_curves(matchmaker)
+        return charts.strength_curves(matchmaker)
     if figure == "payoff":
-        return reports.payoff_map(matchmaker)
+        return charts.payoff_map(matchmaker)
     if player is not None:
-        return reports.pfsp_bars(matchmaker, matchmaker.find(player), weighting)
-    return reports.pfsp_bars(matchmaker, reports.first_learner(matchmaker, Role.MAIN_AGENT), weighting)
+        return charts.pfsp_bars(matchmaker, matchmaker.find(player), weighting)
+    return charts.pfsp_bars(matchmaker, charts.first_learner(matchmaker.players(), Role.MAIN_AGENT), weighting)

@@ -9,12 +9,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from league import reports
 from league.access import opened
 from league.cli.group import LeagueGroup
 from league.cli.options import AS_JSON, console, find_run, print_json, run_option
 from league.export import document
 from league.figures import HeatMap, diverging
+from league.reports import TABLES
+from league.reports.charts import payoff_map
 from league.text import MISSING, amount, number, percent, skill
 from matchmaking.records import Player, Rating
 from matchmaking.service import Matchmaker
@@ -96,9 +97,9 @@ def payoff(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Show the learners' win rates in training, decayed: a row for each opponent."""
     with opened(find_run(run, runs_dir)) as matchmaker:
         if as_json:
-            print_json(document(reports.payoff(matchmaker)))
+            print_json(document(TABLES["payoff"](matchmaker)))
             return
-        chart = reports.payoff_map(matchmaker)
+        chart = payoff_map(matchmaker)
     out = console()
     out.print(payoff_table(chart, out.width))
 
@@ -134,7 +135,7 @@ def leaderboard(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Show the published ratings: a Bradley-Terry fit of all rated matches, with 95 % intervals."""
     with opened(find_run(run, runs_dir)) as matchmaker:
         if as_json:
-            print_json(document(reports.leaderboard(matchmaker)))
+            print_json(document(TABLES["leaderboard"](matchmaker)))
         else:
             print_leaderboard(matchmaker)
 

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from league import reports
 from league.errors import InputError, LeagueError
 from league.figures import (
     BarChart,
@@ -27,6 +26,7 @@ from league.figures import (
     ticks,
 )
 from league.plots import save
+from league.reports import charts
 from league.svg import draw
 from matchmaking.pfsp import Weighting
 from matchmaking.records import Role
@@ -103,7 +103,7 @@ def test_without_matplotlib_a_png_says_what_to_install(tmp_path: Path, monkeypat
 
 
 def test_strength_grows_along_a_learners_line(matchmaker: Matchmaker) -> None:
-    chart = reports.strength_curves(matchmaker)
+    chart = charts.strength_curves(matchmaker)
     lines = {series.name: series for series in chart.series}
     assert [x for x, _ in lines["main_agent-1"].points] == [0.0, 1e6, 2e6]
     assert lines["main_agent-1"].points[0][1] < lines["main_agent-1"].points[-1][1]
@@ -112,7 +112,7 @@ def test_strength_grows_along_a_learners_line(matchmaker: Matchmaker) -> None:
 
 
 def test_payoff_shows_learners_against_everybody(matchmaker: Matchmaker) -> None:
-    chart = reports.payoff_map(matchmaker)
+    chart = charts.payoff_map(matchmaker)
     assert chart.rows == ("main_agent-1", "main_exploiter-1")
     assert len(chart.columns) == len(ROLES) * (1 + VERSIONS)
     rates = [value for row in chart.values for value in row if value is not None]
@@ -121,7 +121,7 @@ def test_payoff_shows_learners_against_everybody(matchmaker: Matchmaker) -> None
 
 
 def test_scores_of_a_pair_sum_to_one(matchmaker: Matchmaker) -> None:
-    chart = reports.score_map(matchmaker, matchmaker.standings())
+    chart = charts.score_map(matchmaker.matches(), matchmaker.standings())
     assert chart.rows == chart.columns
     met = [(i, j) for i in range(len(chart.rows)) for j in range(i) if chart.values[i][j] is not None]
     assert met
@@ -130,15 +130,15 @@ def test_scores_of_a_pair_sum_to_one(matchmaker: Matchmaker) -> None:
 
 
 def test_pfsp_probabilities_sum_to_one_and_fall(matchmaker: Matchmaker) -> None:
-    learner = reports.first_learner(matchmaker, Role.MAIN_AGENT)
+    learner = charts.first_learner(matchmaker.players(), Role.MAIN_AGENT)
     for weighting in Weighting:
-        bars = reports.pfsp_bars(matchmaker, learner, weighting)
+        bars = charts.pfsp_bars(matchmaker, learner, weighting)
         assert sum(bars.values) == pytest.approx(1.0)
         assert list(bars.values) == sorted(bars.values, reverse=True)
     with pytest.raises(InputError, match=r"main_agent-1\.v0 is no learner \(it is frozen\)"):
-        reports.pfsp_bars(matchmaker, matchmaker.find("main_agent-1.v0"))
+        charts.pfsp_bars(matchmaker, matchmaker.find("main_agent-1.v0"))
     with pytest.raises(InputError, match="this league trains no league_exploiter"):
-        reports.first_learner(matchmaker, Role.LEAGUE_EXPLOITER)
+        charts.first_learner(matchmaker.players(), Role.LEAGUE_EXPLOITER)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 17.0), (995.2, 1404.9), (0.0, 3.2e9), (0.00012, 0.00034)])

@@ -1,53 +1,22 @@
-"""The tables and figures of a run, read from its store: what exports, plots and the command line show."""
+"""The figures of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from league.errors import InputError
-from league.export import Dataset
-from league.figures import BarChart, Figure, HeatMap, LineChart, Series
+from league.figures import BarChart, HeatMap, LineChart, Series
 from matchmaking.pfsp import Weighting, pfsp_weights
 from matchmaking.population import Population
 from matchmaking.records import Counters, Kind, MatchResult, Player, Rating, Role
-from matchmaking.run_records import RatingPoint
 from matchmaking.service import Matchmaker
 from matchmaking.standings import Board, Standing
 
 MAP_SIZE = 40  # players in a heat map: more cannot be read
 CURVES = 8  # rating curves in a figure: more have no colour of their own
 BARS = 40  # opponents in a chart of probabilities
-PAYOFF_COLUMNS = ("player", "opponent", "games", "wins", "draws", "losses", "win_rate")
-RATING_COLUMNS = ("time", "matches", "player", "kind", "role", "mu", "sigma", "elo")
-MATCH_COLUMNS = ("id", "finished", "a", "b", "seed", "games", "wins", "draws", "losses", "outcomes", "worker")
 
 Pairs = Mapping[tuple[int, int], Counters]
-
-
-def payoff(matchmaker: Matchmaker) -> Dataset:
-    """Decayed win rates from training: one row for each player and each opponent that it has met."""
-    players = matchmaker.players()
-    pairs = matchmaker.store.payoff_pairs()
-    rows: list[dict[str, object]] = []
-    for (first, second), counters in sorted(pairs.items()):
-        rows.append(_payoff_row(players[first], players[second], counters))
-        rows.append(_payoff_row(players[second], players[first], _mirrored(counters)))
-    figures = (payoff_map(matchmaker, pairs),)
-    return _dataset(matchmaker, "payoff", "Payoff", PAYOFF_COLUMNS, rows, figures)
-
-
-def ratings(matchmaker: Matchmaker) -> Dataset:
-    """TrueSkill and Elo after each result of the log: one row for each change of a player's rating."""
-    players = {player.id: player for player in matchmaker.players()}
-    rows = [_rating_row(point, players[point.player]) for point in matchmaker.store.ratings.history()]
-    return _dataset(matchmaker, "ratings", "Ratings over time", RATING_COLUMNS, rows, (rating_curves(matchmaker),))
-
-
-def matches(matchmaker: Matchmaker) -> Dataset:
-    """The log of rated matches, one row for each pairing, from a's view."""
-    names = {player.id: player.name for player in matchmaker.players()}
-    rows = [_match_row(result, names) for result in matchmaker.matches()]
-    return _dataset(matchmaker, "matches", "Rated matches", MATCH_COLUMNS, rows)
 
 
 def rated(matchmaker: Matchmaker) -> list[tuple[Player, Rating]]:
@@ -79,36 +48,21 @@ def payoff_map(matchmaker: Matchmaker, pairs: Pairs | None = None) -> HeatMap:
         return counters.win_rate if first < second else 1.0 - counters.win_rate
 
     values = tuple(tuple(rate(row, column) for column in shown) for row in learners)
-    title = "Win rate in training, row against column"
+    title = "Win rate of the learners in training"
     if len(shown) < len(learners) + len(order):
-        title += f" (the learners and the best {len(shown) - len(learners)} of {len(order)} frozen players)"
-    return HeatMap(title, tuple(player.name for player in learners), tuple(player.name for player in shown), values)
+        title += f", against each other and the best {len(shown) - len(learners)} of {len(order)} frozen players"
+    rows, columns = tuple(player.name for player in learners), tuple(player.name for player in shown)
+    return HeatMap(title, rows, columns, values, "learner", "opponent")
 
 
-def leaderboard(matchmaker: Matchmaker) -> Dataset:
-    """The published board: every player but the learners, whose weights change, best first."""
-    shown = matchmaker.standings()
-    rows = [row.model_dump(mode="json") for row in shown.players]
-    figures = (score_map(matchmaker, shown), strength_curves(matchmaker, shown), rating_curves(matchmaker))
-    return _dataset(matchmaker, "players", "Leaderboard", tuple(Standing.model_fields), rows, figures)
-
-
-TABLES: dict[str, Callable[[Matchmaker], Dataset]] = {
-    "leaderboard": leaderboard,
-    "payoff": payoff,
-    "ratings": ratings,
-    "matches": matches,
-}
-"""The tables that can be exported, by the name of their file."""
-
-
-def score_map(matchmaker: Matchmaker, shown: Board) -> HeatMap:
+def score_map(results: Iterable[MatchResult], shown: Board) -> HeatMap:
     """Scores in rated matches as a picture, in the order of the board, as far as they can be read."""
-    rows = [row for row in shown.players if row.games][:MAP_SIZE]
+    played = [row for row in shown.players if row.games]
+    rows = played[:MAP_SIZE]
     place = {row.id: index for index, row in enumerate(rows)}
     points = [[0.0] * len(rows) for _ in rows]
     games = [[0] * len(rows) for _ in rows]
-    for result in matchmaker.matches():
+    for result in results:
         a, b = place.get(result.a), place.get(result.b)
         if a is None or b is None:
             continue
@@ -122,7 +76,10 @@ def score_map(matchmaker: Matchmaker, shown: Board) -> HeatMap:
         for pair in zip(points, games, strict=True)
     )
     names = tuple(row.name for row in rows)
-    return HeatMap("Score in rated matches, row against column", names, names, values)
+    title = "Score in rated matches, in percent"
+    if len(rows) < len(played):
+        title += f", among the best {len(rows)} of {len(played)}"
+    return HeatMap(title, names, names, values)
 
 
 def strength_curves(matchmaker: Matchmaker, shown: Board | None = None) -> LineChart:
@@ -179,13 +136,13 @@ def pfsp_bars(matchmaker: Matchmaker, learner: Player, weighting: Weighting = We
     )
 
 
-def first_learner(matchmaker: Matchmaker, role: Role) -> Player:
+def first_learner(members: Sequence[Player], role: Role) -> Player:
     """The learner of a role that was registered first.
 
     Raises:
         InputError: the league trains none.
     """
-    for player in matchmaker.players():
+    for player in members:
         if player.kind is Kind.LEARNER and player.role is role:
             return player
     raise InputError(f"this league trains no {role}: name one of its learners with --player")
@@ -193,52 +150,3 @@ def first_learner(matchmaker: Matchmaker, role: Role) -> Player:
 
 def _half_width(row: Standing) -> float:
     return ((row.rating_high or 0.0) - (row.rating_low or 0.0)) / 2
-
-
-def _dataset(
-    matchmaker: Matchmaker,
-    key: str,
-    title: str,
-    columns: tuple[str, ...],
-    rows: Sequence[Mapping[str, object]],
-    figures: tuple[Figure, ...] = (),
-) -> Dataset:
-    name = matchmaker.store.info.name
-    return Dataset(f"{title} of {name}", key, name, matchmaker.store.info.arena, columns, rows, figures)
-
-
-def _mirrored(counters: Counters) -> Counters:
-    return counters.model_copy(update={"wins": counters.losses, "losses": counters.wins})
-
-
-def _payoff_row(player: Player, opponent: Player, counters: Counters) -> dict[str, object]:
-    return {"player": player.name, "opponent": opponent.name, **counters.model_dump(), "win_rate": counters.win_rate}
-
-
-def _rating_row(point: RatingPoint, player: Player) -> dict[str, object]:
-    return {
-        "time": point.at,
-        "matches": point.position,
-        "player": player.name,
-        "kind": player.kind.value,
-        "role": None if player.role is None else player.role.value,
-        "mu": point.mu,
-        "sigma": point.sigma,
-        "elo": point.elo,
-    }
-
-
-def _match_row(result: MatchResult, names: Mapping[str, str]) -> dict[str, object]:
-    return {
-        "id": result.id,
-        "finished": result.finished,
-        "a": names[result.a],
-        "b": names[result.b],
-        "seed": result.seed,
-        "games": len(result.outcomes),
-        "wins": result.count("w"),
-        "draws": result.count("d"),
-        "losses": result.count("l"),
-        "outcomes": result.outcomes,
-        "worker": result.worker,
-    }

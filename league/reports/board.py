@@ -1,0 +1,119 @@
+"""The leaderboard as a table and as a page."""
+
+from __future__ import annotations
+
+from league.export import Dataset
+from league.reports.charts import rating_curves, score_map, strength_curves
+from league.reports.crosstable import Score, spoken
+from league.reports.tables import dataset
+from league.views import EMPTY, Badge, Cell, Column, Interval, Shares, View, filled, number_cell, text_cell
+from matchmaking.service import Matchmaker
+from matchmaking.standings import Board, Flag, Standing, Status
+
+COLUMNS = (
+    Column("rank", "Rank", "by rating; in small print the ranks that the 95 % intervals allow"),
+    Column("name", "Player", text=True, pinned=True),
+    Column("kind", "Kind", "the role of a frozen player, else what the player is", text=True),
+    Column(
+        "rating",
+        "Rating",
+        "Bradley-Terry fit of all rated matches, on the Elo scale around 1000, with its 95 % interval",
+        falling=True,
+    ),
+    Column("score", "Score", "points a game, in percent; the bar shows wins, draws and losses", falling=True),
+    Column("games", "Games", falling=True),
+    Column("wins", "W–D–L", "wins, draws and losses in rated matches", falling=True),
+    Column("superiority", "P(> next)", "probability of being stronger than the player of the next row", falling=True),
+    Column("nash_weight", "Nash", "weight in the mixture of players that nobody on the board beats", falling=True),
+    Column("worst_matchup", "Worst against", "the opponent against whom the score is lowest", text=True),
+    Column("trueskill_mu", "TrueSkill", "live rating: mu, and sigma in small print", falling=True),
+    Column("elo", "Elo", "live rating; depends on the order of the matches", falling=True),
+    Column("forfeit_rate", "Forfeits", "games lost by a failure, in percent", falling=True),
+    Column("version", "Version", "number of a frozen copy; the content's hash of a bot", text=True),
+    Column("status", "Status", "established: games enough, and a narrow interval", text=True),
+)
+FLAGS = {
+    Flag.ALL_WINS: "all won",
+    Flag.ALL_LOSSES: "all lost",
+    Flag.DISCONNECTED: "not connected",
+}
+
+
+def leaderboard(matchmaker: Matchmaker) -> Dataset:
+    """The published board: every player but the learners, whose weights change, best first."""
+    board = matchmaker.standings()
+    rows = [row.model_dump(mode="json") for row in board.players]
+    facts = board.model_dump(mode="json", exclude={"players"})
+
+    def view() -> View:
+        figures = (
+            score_map(matchmaker.matches(), board),
+            strength_curves(matchmaker, board),
+            rating_curves(matchmaker),
+        )
+        cells = [_cells(row, board.flags.get(row.id, ())) for row in board.players]
+        about = "Ratings from all rated matches, with 95 % intervals."
+        return filled(View(COLUMNS, cells, _facts(board), figures, about))
+
+    return dataset(matchmaker, "players", "Leaderboard", tuple(Standing.model_fields), rows, view, facts)
+
+
+def _facts(board: Board) -> tuple[tuple[str, str], ...]:
+    margin = (board.seat_advantage_high - board.seat_advantage_low) / 2
+    return (
+        ("Players", f"{len(board.players):,}"),
+        ("Rated matches", f"{board.matches:,}"),
+        ("First seat is worth", f"{board.seat_advantage:+.0f} ± {margin:.0f} points"),
+        ("Draws between equals", f"{100 * board.draw_rate:.1f} %"),
+    )
+
+
+def _cells(row: Standing, flags: tuple[Flag, ...]) -> list[Cell]:
+    score = Score(row.wins, row.draws, row.losses)
+    return [
+        _rank(row),
+        text_cell(row.name),
+        text_cell((row.role or row.kind).value.replace("_", " ")),
+        _rating(row),
+        number_cell(row.score, 1, " %", mark=Shares(*score), tip=spoken(score)) if row.games else EMPTY,
+        number_cell(row.games),
+        Cell("–".join(f"{count:,}" for count in score), row.wins) if row.games else EMPTY,
+        number_cell(None if row.superiority is None else 100 * row.superiority, 1, " %"),
+        number_cell(row.nash_weight, 2),
+        text_cell(row.worst_matchup),
+        number_cell(row.trueskill_mu, 1, note=f"±{row.trueskill_sigma:.1f}" if row.trueskill_sigma else ""),
+        number_cell(row.elo),
+        number_cell(row.forfeit_rate, 1, " %"),
+        _version(row.version),
+        _status(row, flags),
+    ]
+
+
+def _rank(row: Standing) -> Cell:
+    if row.rank is None:
+        return EMPTY
+    certain = row.rank_low == row.rank_high
+    return number_cell(row.rank, note="" if certain else f"{row.rank_low}–{row.rank_high}")
+
+
+def _rating(row: Standing) -> Cell:
+    if row.rating is None or row.rating_low is None or row.rating_high is None:
+        return EMPTY
+    half = (row.rating_high - row.rating_low) / 2
+    tip = f"95 % interval {row.rating_low:.0f} to {row.rating_high:.0f}"
+    return Cell(
+        f"{row.rating:.0f}", row.rating, f"±{half:.0f}", tip, Interval(row.rating_low, row.rating, row.rating_high)
+    )
+
+
+def _version(version: str | None) -> Cell:
+    if version is None or len(version) <= 12:
+        return text_cell(version)
+    return Cell(f"{version[:10]}…", version, tip=version)
+
+
+def _status(row: Standing, flags: tuple[Flag, ...]) -> Cell:
+    if row.status is Status.ESTABLISHED:
+        return text_cell(row.status.value, mark=Badge("good"))
+    notes = ", ".join(FLAGS[flag] for flag in flags)
+    return text_cell(row.status.value, note=notes, mark=Badge("warning" if flags else "plain"))

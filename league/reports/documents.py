@@ -1,0 +1,179 @@
+"""What the exported JSON holds, as pydantic models: the source of the published schemas, and of every table's columns.
+
+`league/schemas/` holds the schemas as files; `league export TABLE --schema` writes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from matchmaking.records import SCHEMA, Kind, Record, Role
+from matchmaking.standings import Board, Standing
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class PayoffRow(Record):
+    """What a player did against an opponent in training; all counters decay with each game."""
+
+    player: str
+    opponent: str
+    games: float
+    wins: float
+    draws: float
+    losses: float
+    win_rate: Share
+
+
+class RatingRow(Record):
+    """A player's live rating after a result of the log."""
+
+    time: float = Field(description="seconds since the epoch at which the result came in")
+    matches: Count = Field(description="results in the log by then; each is a pairing of several matches")
+    player: str
+    kind: Kind
+    role: Role | None
+    mu: float
+    sigma: float
+    elo: float
+
+
+class ForfeitRow(Record):
+    """A match that a player lost because it failed."""
+
+    match: Count = Field(description="its number in the pairing, from 0: the place of its letter in the outcomes")
+    player: str
+    code: str = Field(description="what failed, such as TIMEOUT or CRASH")
+
+
+class MatchRow(Record):
+    """A pairing in the log of rated matches, from the view of player a."""
+
+    id: str
+    finished: float = Field(description="seconds since the epoch")
+    a: str
+    b: str
+    seed: Count
+    games: Count
+    wins: Count
+    draws: Count
+    losses: Count
+    outcomes: str = Field(description="w, d or l for each match: with a in seat 0, then in seat 1, and so on")
+    forfeits_a: Count = Field(description="matches that a lost by forfeit")
+    forfeits_b: Count
+    forfeits: tuple[ForfeitRow, ...]
+    worker: str
+
+
+class CrosstableRow(Record):
+    """Two players who have met, from the view of the first; every pair is there in both directions."""
+
+    rank: int
+    player: str
+    opponent_rank: int
+    opponent: str
+    games: Count
+    wins: Count
+    draws: Count
+    losses: Count
+    points: float = Field(description="a point a win, half a point a draw")
+    score: float = Field(description="points a game, in percent")
+
+
+class TotalRow(Record):
+    """A player of a crosstable, with all its matches in it."""
+
+    rank: int
+    id: str
+    name: str
+    games: Count
+    wins: Count
+    draws: Count
+    losses: Count
+    points: float
+    score: float | None
+
+
+class Document(Record):
+    """What every export says of itself."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    run: str
+    arena: str
+    schema_version: int = Field(
+        alias="schema", description="version of this document", json_schema_extra={"const": SCHEMA}
+    )
+
+
+class LeaderboardDocument(Board, Document):
+    """The published board, best first; learners, whose weights change, are not on it."""
+
+    players: tuple[Standing, ...]
+
+
+class CrosstableDocument(Document):
+    """Everybody against everybody in rated matches."""
+
+    players: tuple[TotalRow, ...] = Field(description="in the order of their standing")
+    crosstable: tuple[CrosstableRow, ...]
+
+
+class PayoffDocument(Document):
+    """Decayed win rates from training, in both directions."""
+
+    payoff: tuple[PayoffRow, ...]
+
+
+class RatingsDocument(Document):
+    """TrueSkill and Elo after each result of the log."""
+
+    ratings: tuple[RatingRow, ...]
+
+
+class MatchesDocument(Document):
+    """The log of rated matches."""
+
+    matches: tuple[MatchRow, ...]
+
+
+DOCUMENTS: dict[str, type[Document]] = {
+    "leaderboard": LeaderboardDocument,
+    "crosstable": CrosstableDocument,
+    "ratings": RatingsDocument,
+    "payoff": PayoffDocument,
+    "matches": MatchesDocument,
+}
+"""What the JSON of each table holds, by the table's name."""
+
+
+def schema(table: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a table's JSON; what the records' docstrings say of a field is in it."""
+    found = DOCUMENTS[table].model_json_schema(mode="serialization", by_alias=True)
+    for part in (found, *found.get("$defs", {}).values()):
+        _describe(part)
+    return {"$schema": DIALECT, "$id": f"urn:league-selfplay:{table}:{SCHEMA}", **found}
+
+
+def schema_text(table: str) -> str:
+    """The schema as a file."""
+    return json.dumps(schema(table), indent=2, ensure_ascii=False) + "\n"
+
+
+def _describe(part: dict[str, Any]) -> None:
+    """Move the lines of a docstring's `Attributes` to the fields that they are of; titles that repeat a key go."""
+    about, _, lines = part.get("description", "").partition("\n\nAttributes:\n")
+    for name, field in part.get("properties", {}).items():
+        field.pop("title", None)
+        told = re.search(rf"^    {name}: (.*(?:\n     .*)*)", lines, re.MULTILINE)
+        if told and "description" not in field:
+            field["description"] = " ".join(told.group(1).split())
+    if about:
+        part["description"] = about
