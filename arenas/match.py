@@ -57,6 +57,14 @@ class SeatedActor(Protocol):
         """
 
 
+@runtime_checkable
+class SteppedActor(Protocol):
+    """An actor that wants to know which step of the matches it is asked in."""
+
+    def at(self, step: int) -> None:
+        """Called before each `act`."""
+
+
 class ActorError(ValueError):
     """An actor's answer is not an answer: its shape or type is wrong."""
 
@@ -178,6 +186,7 @@ def play_matches(
             names = [spec.agents[agent] for agent in side.agents]
             side.actor.sit(names, seeds.tolist(), range(len(seeds)) if numbers is None else numbers)
         side.actor.begin(len(side.agents) * len(seeds), seeds.device)
+    counting = [side.actor if isinstance(side.actor, SteppedActor) else None for side in sides]
     state = arena.reset(uniforms(seeds, 0, spec.reset_uniforms, RESET_STREAM))
     live = torch.ones(len(seeds), dtype=torch.bool, device=seeds.device)
     returns = torch.zeros((len(seeds), spec.num_agents), device=seeds.device)
@@ -189,11 +198,13 @@ def play_matches(
     for number in range(spec.max_steps):
         seen, to_act = ask(arena, arena.observe(state), arena.turn(state), live)
         actions = torch.full_like(to_act, NOT_PLAYED, dtype=torch.int64)
-        for side in sides:
+        for side, counter in zip(sides, counting, strict=True):
             agents = list(side.agents)
             rows = to_act[:, agents].T.reshape(-1)
             if rows.any():
                 view = _view(side, seen, rows)
+                if counter is not None:
+                    counter.at(number)
                 random = [uniforms(seeds, number, spec.num_actions, stream + agent) for agent in agents]
                 chosen = side.actor.act(view, torch.cat(random), rows)
                 _check(arena, side, chosen, view.action_mask, live=rows, step=number)

@@ -89,6 +89,10 @@ class BotActor:
             except BotFailedError as error:
                 self._failed[row] = error.record
 
+    def at(self, step: int) -> None:
+        """Be told the step of the matches (see `arenas.match.SteppedActor`)."""
+        self._step = step
+
     def act(self, observation: Observation, uniforms: Tensor, live: Tensor) -> Tensor:
         """Ask the rows that are live (see `agents.core.Agent.act`)."""
         seen, masks = (tensor.cpu().numpy() for tensor in observation)

@@ -73,9 +73,13 @@ class Failing(Random):
         self.matches, self.at = matches, at
         self.told: list[tuple[list[str], list[int], list[int]]] = []
         self.asked: list[Tensor] = []
+        self.steps: list[int] = []
 
     def sit(self, agents: Sequence[str], seeds: Sequence[int], matches: Sequence[int]) -> None:
         self.told.append((list(agents), list(seeds), list(matches)))
+
+    def at(self, step: int) -> None:
+        self.steps.append(step)
 
     def begin(self, batch: int, device: torch.device) -> None:
         self.calls = 0
@@ -209,6 +213,9 @@ def test_an_actor_is_told_which_matches_it_plays() -> None:
     assert [matches for _, _, matches in actor.told] == [[0, 2], [1, 3], [4], [5]]
     assert [agents for agents, _, _ in actor.told] == [["player_1"], ["player_0"]] * 2
     assert actor.told[0][1] == actor.told[1][1] == derive_seeds(8, 2).tolist()
+    plies = actor.steps.index(0)  # the second game, in which it moves first
+    assert actor.steps[:plies] == list(range(1, 2 * plies, 2))
+    assert actor.steps[plies : plies + 3] == [0, 2, 4]
 
 
 def test_an_illegal_action_of_ours_is_still_an_error() -> None:
