@@ -61,7 +61,7 @@ class SeatedActor(Protocol):
 class SteppedActor(Protocol):
     """An actor that wants to know which step of the matches it is asked in."""
 
-    def at(self, step: int) -> None:
+    def at_step(self, step: int) -> None:
         """Called before each `act`."""
 
 
@@ -204,7 +204,7 @@ def play_matches(
             if rows.any():
                 view = _view(side, seen, rows)
                 if counter is not None:
-                    counter.at(number)
+                    counter.at_step(number)
                 random = [uniforms(seeds, number, spec.num_actions, stream + agent) for agent in agents]
                 chosen = side.actor.act(view, torch.cat(random), rows)
                 _check(arena, side, chosen, view.action_mask, live=rows, step=number)

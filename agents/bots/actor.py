@@ -89,7 +89,7 @@ class BotActor:
             except BotFailedError as error:
                 self._failed[row] = error.record
 
-    def at(self, step: int) -> None:
+    def at_step(self, step: int) -> None:
         """Be told the step of the matches (see `arenas.match.SteppedActor`)."""
         self._step = step
 

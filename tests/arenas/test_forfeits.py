@@ -78,7 +78,7 @@ class Failing(Random):
     def sit(self, agents: Sequence[str], seeds: Sequence[int], matches: Sequence[int]) -> None:
         self.told.append((list(agents), list(seeds), list(matches)))
 
-    def at(self, step: int) -> None:
+    def at_step(self, step: int) -> None:
         self.steps.append(step)
 
     def begin(self, batch: int, device: torch.device) -> None:
