@@ -68,7 +68,7 @@ class Roster:
         """
         if player not in self._agents:
             record = self._find(player)
-            if record.kind is Kind.BOT:
+            if record.kind is Kind.BOT and record.checkpoint is None:
                 return self._bot(record)
             self._agents[player] = self._build(record)
             if len(self._agents) > self._capacity:
@@ -82,7 +82,7 @@ class Roster:
                 return make(player.name, self._arena.spec)
             except ScriptedPlayerError as error:
                 raise UnplayableError(player, str(error)) from error
-        if player.kind is Kind.FROZEN and player.checkpoint is not None:
+        if player.kind in (Kind.FROZEN, Kind.BOT) and player.checkpoint is not None:
             try:
                 path = self._checkpoints.path(player.checkpoint)
                 return load_agent(path, self._arena, temperature=self._temperature)

@@ -91,6 +91,12 @@ class BotRegistry:
         bots = [_with_state(text, states.get(player)) for player, text in stored.items()]
         return {bot.player: bot for bot in sorted(bots, key=lambda bot: (bot.submitted, bot.player))}
 
+    def newest(self, lineage: str) -> BotRecord | None:
+        """The version that a lineage's name stands for: the newest that is active, else the newest."""
+        versions = [bot for bot in self.all().values() if bot.lineage == lineage]
+        active = [bot for bot in versions if bot.state is BotState.ACTIVE]
+        return next(reversed(active or versions), None)
+
     def set_state(
         self, player: str, state: BotState, reason: str = "", only_from: Collection[BotState] = tuple(BotState)
     ) -> bool:

@@ -126,6 +126,24 @@ def test_a_state_is_set_only_from_where_it_may_be(store: Store) -> None:
         store.bots.set_state("p_x", BotState.ACTIVE)
 
 
+def test_a_lineage_stands_for_its_newest_active_version(store: Store) -> None:
+    first = _entered(store, "a")
+    second = _entered(store, "a.v2", "a", supersedes=first)
+    _entered(store, "b")
+
+    def newest() -> str | None:
+        found = store.bots.newest("a")
+        return found and found.player
+
+    assert newest() == second
+    store.bots.set_state(first, BotState.ACTIVE)
+    store.bots.set_state(second, BotState.WITHDRAWN)
+    assert newest() == first
+    store.bots.set_state(first, BotState.WITHDRAWN)
+    assert newest() == second
+    assert store.bots.newest("c") is None
+
+
 def test_failing_matches_in_a_row_are_counted_over_pairings(store: Store) -> None:
     bot = _entered(store, "a")
     assert store.bots.record_failures(bot, "m_1", [False, True, True], ["{}", "{}"]) == 2
