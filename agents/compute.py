@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import time
 from collections.abc import Callable
@@ -13,6 +14,10 @@ from torch import Tensor
 from agents.networks import Network
 
 Compiler = Callable[[Any], Any]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
+KEPT_MEMORY = 1 << 30  # bytes of free memory that a learner keeps for its next iteration
+HEAP_BLOCK = 1 << 25  # bytes, the most that glibc allows; larger blocks come straight from the system
 
 PROBE_REPEATS = 3
 PROBE_MARGIN = 1.15  # bf16 must win by this factor: it costs accuracy
@@ -29,6 +34,18 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device cuda: torch sees no CUDA GPU here; use --device cpu, or auto to take what there is")
     return torch.device(name)
+
+
+def keep_memory() -> bool:
+    """Let this process keep the memory that it frees; False where the C library is not glibc.
+
+    By default glibc gives blocks of 128 KiB and more back to the system, so every large temporary of every iteration is
+    made of fresh pages, zeroed by the kernel: 4 to 5 % of a learner's time on a CPU.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK) and mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY))
 
 
 def pick_precision(name: str, network: Network, batch: int, device: torch.device) -> torch.dtype:

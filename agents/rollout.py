@@ -127,7 +127,7 @@ class Rollout:
             margin = torch.zeros(self.batch, device=device)
             self.games = Games(state, seat, self.countable.clone(), margin, self._programs.observe(state))
         self.memory = network.initial_memory(learners, config.environments, dtype, device)
-        self.lane_memory = network.initial_memory(len(self.lanes.flat), config.lane_size, dtype, device)
+        self.lane_memory = network.initial_memory(self.lanes.rows, config.lane_size, dtype, device)
 
     def _allocated(self) -> tuple[Experience, Tensor]:
         spec, config = self.arena.spec, self.config
@@ -186,7 +186,7 @@ class Rollout:
         """Countable episodes that ended in the last rollout: int64 [P * lanes, 2 seats, 3 outcomes] on the CPU."""
         rows = torch.arange(self.batch, device=self.device) // self.config.lane_size
         keys = (rows * CODES + self._codes).flatten()
-        table = torch.bincount(keys, minlength=len(self.lanes.flat) * CODES)
+        table = torch.bincount(keys, minlength=self.lanes.rows * CODES)
         return table.view(-1, CODES)[:, 1:].reshape(-1, 2, OUTCOMES).cpu()
 
     def _openings(self) -> State:
@@ -277,10 +277,10 @@ class Rollout:
         """What has to be saved to go on: games under way, seats, memories, and the lanes' weights."""
         if not self.arena.spec.pure:
             # Games in other programs cannot be saved: they start anew, and only their unfinished episodes are lost.
-            return {"lanes": self.lanes.flat}
+            return {"lanes": self.lanes.packed()}
         games = self.games
         tensors = {f"state.{name}": tensor for name, tensor in games.state.items()}
-        tensors |= {"seat": games.seat, "fresh": games.fresh, "margin": games.margin, "lanes": self.lanes.flat}
+        tensors |= {"seat": games.seat, "fresh": games.fresh, "margin": games.margin, "lanes": self.lanes.packed()}
         if self.memory is not None and self.lane_memory is not None:
             tensors |= {"memory": self.memory, "lane_memory": self.lane_memory}
         return tensors
@@ -298,7 +298,7 @@ class Rollout:
                 raise ValueError(
                     f"saved rollout: {name} does not fit {list(tensor.shape)}; was the configuration changed?"
                 )
-        self.lanes.flat.copy_(tensors["lanes"])
+        self.lanes.load_all(tensors["lanes"])
         if not self.arena.spec.pure:
             return
         placed = {name: tensors[name].to(self.device, copy=True) for name in expected}

@@ -34,7 +34,7 @@ from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
 
 WARM_UP = 5.0  # seconds after the first iteration, which compiles
-ROUNDS = 2  # the cases take turns, so that a machine that slows down slows all of them
+ROUNDS = 4  # the cases take turns, so that a machine that slows down slows all of them
 
 
 class Case(BaseModel):
@@ -164,7 +164,8 @@ def bench_learner(yardstick: Path | None = None) -> dict[str, float]:
     cases = {
         "learner_32_lanes": Case(),
         "learner_128_lanes": Case(lanes=128),
-        "three_stacked_learners": Case(learners=3),
+        "three_stacked_learners": Case(learners=3, lanes=11),  # one learner's lanes and environments, shared out
+        "three_stacked_learners_of_32_lanes": Case(learners=3),
         "learner_10_frozen": Case(frozen=10),
         "learner_10000_frozen": Case(frozen=10_000),
     }
@@ -175,14 +176,17 @@ def bench_learner(yardstick: Path | None = None) -> dict[str, float]:
             peer.append(_yardstick(yardstick))
         for name, case in cases.items():
             readings[name].append(_in_a_process(case)["samples_per_cpu_second"])
-    pace = {name: statistics.fmean(values) for name, values in readings.items()}
+    pace = {name: statistics.median(values) for name, values in readings.items()}
     figures = {f"{name}_samples_per_cpu_second": value for name, value in pace.items()}
     figures["lanes_128_over_32_ratio"] = pace["learner_128_lanes"] / pace["learner_32_lanes"]
     figures["three_stacked_over_one_ratio"] = pace["three_stacked_learners"] / pace["learner_32_lanes"]
+    figures["three_stacked_of_32_lanes_over_one_ratio"] = (
+        pace["three_stacked_learners_of_32_lanes"] / pace["learner_32_lanes"]
+    )
     figures["frozen_10000_over_10_ratio"] = pace["learner_10000_frozen"] / pace["learner_10_frozen"]
     if peer:
-        figures["yardstick_samples_per_cpu_second"] = statistics.fmean(peer)
-        figures["learner_over_yardstick_ratio"] = pace["learner_32_lanes"] / statistics.fmean(peer)
+        figures["yardstick_samples_per_cpu_second"] = statistics.median(peer)
+        figures["learner_over_yardstick_ratio"] = pace["learner_32_lanes"] / statistics.median(peer)
     return figures
 
 

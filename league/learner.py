@@ -20,7 +20,7 @@ from torch import Tensor
 
 import arenas
 from agents.checkpoint import CheckpointStore, Manifest
-from agents.compute import pick_compiler, pick_device, pick_precision
+from agents.compute import keep_memory, pick_compiler, pick_device, pick_precision
 from agents.networks import Network
 from agents.state_store import StateStore
 from league.config import LeagueConfig
@@ -75,6 +75,7 @@ class Learner:
         self.process, self.config, self.store = process, process.config, process.store
         config, index = process.config, process.place.index
         torch.set_num_threads(config.learners.threads)
+        keep_memory()
         self.population = Population(self.store.players(), decay=self.store.info.decay)
         groups = hosting(self.population.learners, config.learners.processes)
         self.players = groups[index] if index < len(groups) else []

@@ -98,8 +98,7 @@ class PPO:
     ) -> None:
         self.network, self.config = network, config
         self.policies = PolicyStack(network, len(weights), dtype, device)
-        # In float32 the masters are the compute weights themselves.
-        self.masters = self.policies.flat if dtype == torch.float32 else torch.zeros_like(weights, device=device)
+        self.masters = torch.zeros_like(weights, device=device)
         self.first_moment = torch.zeros(weights.shape, device=device)
         self.second_moment = torch.zeros(weights.shape, device=device)
         self.gradient = torch.zeros(weights.shape, device=device)
@@ -107,6 +106,7 @@ class PPO:
         self.steps = torch.zeros(len(weights), dtype=torch.int64, device=device)
         # The network stays out: compiled with it, Inductor's masks for the backward pass of ReLU halve the pace.
         self._objective = compiler(self._objective_program)
+        self._adam = compiler(self._adam_program)
         self._gradients = network.layout.views(self.gradient)
         self._symmetries = [
             (torch.tensor(symmetry.observation, device=device), torch.tensor(symmetry.action, device=device))
@@ -121,7 +121,7 @@ class PPO:
         self.masters[learner].copy_(weights)
         for buffer in (self.first_moment, self.second_moment, self.updates, self.steps):
             buffer[learner].zero_()
-        self._cast()
+        self.policies.load_all(self.masters)
 
     def snapshot(self, learner: int) -> Tensor:
         """A copy [D] of a learner's weights on the CPU, sharing no memory with the live ones."""
@@ -143,11 +143,7 @@ class PPO:
                     f"saved learner: {name} does not fit {list(tensor.shape)}; was the configuration changed?"
                 )
             tensor.copy_(tensors[name])
-        self._cast()
-
-    def _cast(self) -> None:
-        if self.masters is not self.policies.flat:
-            self.policies.flat.copy_(self.masters)
+        self.policies.load_all(self.masters)
 
     def update(self, experience: Experience, generator: torch.Generator) -> dict[str, Tensor]:
         """Train every learner on its share of an iteration's experience.
@@ -179,7 +175,10 @@ class PPO:
             with torch.no_grad():
                 for name, gradient in zip(leaves, gradients, strict=True):
                     self._gradients[name].copy_(gradient)
-                norms += self._adam(learning_rate)
+                norms += self._adam(
+                    self.masters, self.first_moment, self.second_moment, self.gradient, self.updates, learning_rate
+                )
+                self.policies.load_all(self.masters)
                 totals += statistics
             count += 1
         figures = dict(zip(STATISTICS, totals / count, strict=True))
@@ -275,23 +274,36 @@ class PPO:
             memory = torch.where(took_part, output.memory, memory) * ~ended[:, step].unsqueeze(-1)
         return torch.stack(logits, dim=1), torch.stack(values, dim=1)
 
-    def _adam(self, learning_rate: Tensor) -> Tensor:
-        """One step of Adam (Kingma & Ba 2015) on the clipped gradients; returns their norms [P] before clipping."""
-        norm: Tensor = self.gradient.square().sum(1).sqrt()
-        self.gradient *= (self.config.max_gradient_norm / (norm + 1e-6)).clamp(max=1.0).unsqueeze(1)
-        self.updates += 1
-        self.first_moment.lerp_(self.gradient, 0.1)
-        self.second_moment.mul_(0.999).addcmul_(self.gradient, self.gradient, value=0.001)
-        first_scale = learning_rate / (1 - 0.9**self.updates)
-        second_scale = (1 - 0.999**self.updates).sqrt()
-        denominator = (self.second_moment.sqrt() / second_scale.unsqueeze(1)).add_(self.config.adam_epsilon)
-        self.masters.sub_(first_scale.unsqueeze(1) * self.first_moment / denominator)
-        self._cast()
+    def _adam_program(
+        self,
+        masters: Tensor,
+        first_moment: Tensor,
+        second_moment: Tensor,
+        gradient: Tensor,
+        updates: Tensor,
+        learning_rate: Tensor,
+    ) -> Tensor:
+        """One step of Adam (Kingma & Ba 2015), in place, on the clipped gradients; their norms [P] before clipping.
+
+        A dozen passes over all weights, which grow with the stack while the batch does not: compiled they are two.
+        """
+        norm: Tensor = gradient.square().sum(1).sqrt()
+        gradient.mul_((self.config.max_gradient_norm / (norm + 1e-6)).clamp(max=1.0).unsqueeze(1))
+        updates.add_(1)
+        first_moment.lerp_(gradient, 0.1)
+        second_moment.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        first_scale = learning_rate / (1 - 0.9**updates)
+        second_scale = (1 - 0.999**updates).sqrt()
+        denominator = (second_moment.sqrt() / second_scale.unsqueeze(1)).add_(self.config.adam_epsilon)
+        masters.sub_(first_scale.unsqueeze(1) * first_moment / denominator)
         return norm
 
 
 def _take(field: Tensor, axis: int, pick: Tensor | None, start: int, stop: int) -> Tensor:
-    return field.narrow(axis, start, stop - start) if pick is None else field.index_select(axis, pick)
+    if pick is not None:
+        return field.index_select(axis, pick)
+    # A slice of a stack has gaps: a batched product would copy it, transposed, on the way back.
+    return field.narrow(axis, start, stop - start).contiguous()
 
 
 def _normalised(advantage: Tensor, weight: Tensor) -> Tensor:

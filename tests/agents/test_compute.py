@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -111,3 +114,28 @@ def test_a_compiler_that_does_not_work_is_told_in_one_line(monkeypatch: pytest.M
     assert line == "eager: a small program does not compile (RuntimeError: Python.h: no such file)"
     with pytest.raises(ValueError, match="set it to auto or off"):
         pick_compiler("on", CPU)
+
+
+FAULTS = """
+import resource, sys, torch
+from agents.compute import keep_memory
+torch.set_num_threads(1)
+if sys.argv[1] == "kept":
+    assert keep_memory()
+def work():
+    for _ in range(50):
+        (torch.zeros(1 << 20) + 1).sum()
+work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+def test_memory_that_is_kept_is_not_made_of_fresh_pages_again() -> None:
+    faults = {
+        case: int(subprocess.run([sys.executable, "-c", FAULTS, case], capture_output=True, check=True).stdout)
+        for case in ("usual", "kept")
+    }
+    assert faults["kept"] < 200 < faults["usual"], faults

@@ -82,7 +82,7 @@ def test_a_row_is_a_copy() -> None:
     weights = network.initial(torch.Generator().manual_seed(0))[0]
     stack = PolicyStack(network, 4, torch.float32, torch.device("cpu"))
     stack.load(2, weights)
-    before = stack.flat[2].clone()
+    before = stack.packed()[2]
     weights.add_(1.0)
-    assert torch.equal(stack.flat[2], before)
-    assert bool((stack.flat[[0, 1, 3]] == 0).all())
+    assert torch.equal(stack.packed()[2], before)
+    assert bool((stack.packed()[[0, 1, 3]] == 0).all())

@@ -24,7 +24,8 @@ def setup(
     network = Network(NetworkConfig(hidden=(16,), memory=memory), arena.spec.observation_shape, arena.spec.num_actions)
     generator = torch.Generator().manual_seed(0)
     weights = network.initial(generator, learners)
-    weights += 0.2 * torch.randn(weights.shape, generator=generator)
+    for view in network.layout.views(weights).values():
+        view += 0.2 * torch.randn(view.shape, generator=generator)
     ppo = PPO(network, weights, config, dtype, CPU, arena.spec.symmetries)
     sizes = RolloutConfig(lanes=2, environments=32, horizon=16)
     rollout = Rollout(arena, network, learners, sizes, dtype, CPU, generator)
@@ -154,7 +155,8 @@ def test_each_gradient_is_clipped_by_its_own_norm() -> None:
     ppo, _ = setup("tic_tac_toe", 2, PPOConfig(max_gradient_norm=1.0))
     ppo.gradient[0], ppo.gradient[1] = 0.001, 100.0
     small = ppo.gradient[0].clone()
-    norms = ppo._adam(torch.tensor([1e-3, 1e-3]))
+    rates = torch.tensor([1e-3, 1e-3])
+    norms = ppo._adam(ppo.masters, ppo.first_moment, ppo.second_moment, ppo.gradient, ppo.updates, rates)
     assert torch.equal(ppo.gradient[0], small)
     assert ppo.gradient[1].norm() == pytest.approx(1.0, rel=1e-3)
     assert norms[1] == pytest.approx(100.0 * ppo.gradient.shape[1] ** 0.5, rel=1e-3)
@@ -171,13 +173,13 @@ def test_schedules_run_by_each_learners_own_samples() -> None:
 def test_masters_stay_in_float32() -> None:
     """In bf16 alone, a step of Adam at 1e-4 is lost on a weight of 1."""
     ppo, rollout = setup("tic_tac_toe", 1, PPOConfig(minibatch=512, learning_rate=1e-5), dtype=torch.bfloat16)
-    assert ppo.policies.flat.dtype == torch.bfloat16
+    assert ppo.policies.packed().dtype == torch.bfloat16
     before = ppo.masters.clone()
     ppo.update(rollout.collect(ppo.policies), torch.Generator().manual_seed(0))
     assert ppo.masters.dtype == torch.float32
     changed = (ppo.masters - before).abs()
     assert 0 < changed.max() < 1e-4
-    assert torch.equal(ppo.policies.flat, ppo.masters.to(torch.bfloat16))
+    assert torch.equal(ppo.policies.packed(), ppo.masters.to(torch.bfloat16))
 
 
 def test_mirrored_samples_are_the_same_game() -> None:

@@ -112,9 +112,9 @@ def test_a_change_of_opponent_voids_what_is_under_way() -> None:
     for _ in range(30):
         rollout.collect(stack)
     changed = 5
-    rollout.assign(changed, rollout.lanes.flat[0].clone())
+    rollout.assign(changed, rollout.lanes.packed()[0])
     assert not rollout.games.fresh.view(-1, rollout.config.lane_size)[changed].any()
-    counted = torch.zeros(len(rollout.lanes.flat))
+    counted = torch.zeros(rollout.lanes.rows)
     for _ in range(3):  # no game of Connect Four that starts now can end within three of the learner's moves
         rollout.collect(stack)
         counted += rollout.counts().sum((1, 2))

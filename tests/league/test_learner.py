@@ -303,7 +303,7 @@ def test_learners_of_two_processes_play_each_others_live_weights(start: Start) -
     assert not torch.equal(now, main.initial)
     train(exploiters, 1)
     lane = exploiters.trainer.opponents.index(agent.id)
-    assert torch.equal(exploiters.trainer.rollout.lanes.flat[lane], now)
+    assert torch.equal(exploiters.trainer.rollout.lanes.packed()[lane], now)
     exploiters._report()
     exploiter = exploiters.players[0]
     main.process._stopping = False

@@ -57,9 +57,9 @@ class Elsewhere:
     def __init__(self, network: Network) -> None:
         generator = torch.Generator().manual_seed(5)
         names = [*(f"f{number}" for number in range(FROZEN)), "far"]
-        rows = network.initial(generator, len(names)) + 0.3 * torch.randn(
-            len(names), network.layout.width, generator=generator
-        )
+        rows = network.initial(generator, len(names))
+        for view in network.layout.views(rows).values():  # what lies between the tensors stays zero
+            view += 0.3 * torch.randn(view.shape, generator=generator)
         self.weights = dict(zip(names, rows, strict=True))
         self.asked: list[str] = []
 
@@ -106,7 +106,7 @@ def lanes_during(trainer: Trainer) -> tuple[Tensor, Iteration]:
     evaluate = lanes.evaluate
 
     def watched(observation: Tensor, memory: Tensor | None = None) -> Output:
-        seen.append(lanes.flat.clone())
+        seen.append(lanes.packed())
         return evaluate(observation, memory)
 
     lanes.evaluate = watched  # type: ignore[method-assign]
@@ -198,7 +198,7 @@ def test_live_opponents_are_refreshed_each_iteration_and_frozen_ones_never() -> 
     elsewhere.asked.clear()
     for _ in range(3):
         masters = trainer.ppo.masters.clone()
-        elsewhere.weights["far"] = elsewhere.weights["far"] + 0.1
+        elsewhere.weights["far"] = elsewhere.weights["far"] * 1.1
         lane_weights, _ = lanes_during(trainer)
         assert torch.equal(lane_weights[0], masters[0])
         assert torch.equal(lane_weights[1], masters[1])
@@ -211,9 +211,9 @@ def test_live_opponents_are_refreshed_each_iteration_and_frozen_ones_never() -> 
 def test_a_lane_shares_no_memory_with_a_live_player() -> None:
     trainer, _ = make(always("a"))
     trainer.iterate()
-    lane = trainer.rollout.lanes.flat[0].clone()
+    lane = trainer.rollout.lanes.packed()[0]
     trainer.ppo.masters.add_(1.0)
-    assert torch.equal(trainer.rollout.lanes.flat[0], lane)
+    assert torch.equal(trainer.rollout.lanes.packed()[0], lane)
 
 
 def test_a_restart_voids_what_is_under_way_and_touches_nobody_else() -> None:
