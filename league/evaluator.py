@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -25,9 +24,8 @@ from league.flags import flag_unplayable, unplayable
 from league.process import Process, run_process
 from league.roster import Roster, UnplayableError
 from league.throttle import Throttle
-from matchmaking.records import Kind, Lease, Pairing, Player, Rating
+from matchmaking.records import Kind, Lease, Player, Rating
 from matchmaking.run_records import Reported
-from matchmaking.schedule import Games, informative
 from matchmaking.service import Matchmaker
 
 NICENESS = 10
@@ -61,7 +59,12 @@ class Evaluator:
         self._throttle = throttle
         settings = process.config.evaluation
         self._seconds = settings.lease_seconds
-        self._matchmaker = Matchmaker(process.store, scheduler=self._schedule, pairs=settings.pairs)
+        self._matchmaker = Matchmaker(
+            process.store,
+            pairs=settings.pairs,
+            bot_pairs=process.config.bots.pairs,
+            left_out=lambda: unplayable(process.store),
+        )
         self._players: dict[str, Player] = {}
         self._roster = Roster(arena, CheckpointStore(process.run.checkpoints), settings.temperature, self._player)
         self._games = 0
@@ -109,7 +112,9 @@ class Evaluator:
             settled = True
             log.warning("the lease of %s was lost; what was played of it counts nowhere", pairing.id)
         except StoppedError:
+            settled = True
             log.info("%s is given back", pairing.id)
+            self._matchmaker.abort(lease, "the evaluator stops", fault=False)
         finally:
             if not settled:  # whatever it was, it says nothing about the players
                 self._matchmaker.abort(lease, "the evaluator broke off")
@@ -156,18 +161,6 @@ class Evaluator:
             for record in self._matchmaker.players(since=len(self._players)):
                 self._players[record.id] = record
         return self._players[player]
-
-    def _schedule(
-        self,
-        players: Sequence[Player],
-        ratings: Mapping[str, Rating],
-        games: Games,
-        pairs: int,
-        rng: random.Random,
-    ) -> Iterator[Pairing]:
-        """The usual scheduler over those who can play."""
-        flagged = unplayable(self._process.store)
-        return informative([player for player in players if player.id not in flagged], ratings, games, pairs, rng)
 
     def _status(self) -> str:
         return f"{self._games} rated games"

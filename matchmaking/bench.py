@@ -86,7 +86,7 @@ def _counts(players: list[Player], rows: int) -> list[EpisodeCount]:
 
 
 def _rated_matches(matchmaker: Matchmaker, seconds: float) -> dict[str, float]:
-    outcomes = "wl" * matchmaker.pairs
+    outcomes = "wl" * matchmaker.pairs.usual
     figures = {"plan": 64 * _rate(lambda: matchmaker.plan(64, at_most=1_000_000), seconds)}
 
     def play() -> None:

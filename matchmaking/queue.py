@@ -3,12 +3,12 @@
 A pairing is in one of these states, and only the scripts move it:
 
     queued --lease--> leased --report--> in the log of matches (for good)
-      ^                 |  \\--abort, drop--> dropped (for good)
+      ^                 |  \\--abort, given up--> dropped (for good)
       +--expiry, abort--+
 
 Keys: `queue` list of ids; `pairings` id -> record while queued or leased; `leases` sorted set of ids by deadline;
 `holders` id -> "token worker" of the newest lease; `requests` worker -> its last request, so that a repeated request
-gets the same lease; `dropped` id -> why.
+gets the same lease; `tries` id -> how often it broke off by a fault; `dropped` id -> why it was given up.
 """
 
 from __future__ import annotations
@@ -27,19 +27,21 @@ class MatchQueue:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def enqueue(self, pairings: Iterable[Pairing], at_most: int | None = None) -> int:
+    def enqueue(self, pairings: Iterable[Pairing], at_most: int | None = None, *, first: bool = False) -> int:
         """Queue pairings; an id that was queued, played or dropped before is left out.
 
         Args:
             pairings: what to play.
             at_most: add nothing where the queue holds more than this many: several planners do not pile up work.
+            first: put them before all that wait, the last of them first.
 
         Returns:
             How many were added.
         """
         arguments = [text for pairing in pairings for text in (pairing.id, pairing.model_dump_json())]
         keys = ["queue", "pairings", "match_index", "dropped"]
-        return int(self._session.call("enqueue", keys, -1 if at_most is None else at_most, *arguments))
+        limit = -1 if at_most is None else at_most
+        return int(self._session.call("enqueue", keys, limit, "LPUSH" if first else "RPUSH", *arguments))
 
     def lease(self, worker: str, seconds: float) -> Lease | None:
         """The right to play the next pairing for `seconds`; None where there is none to play."""
@@ -71,19 +73,28 @@ class MatchQueue:
             worker=lease.worker,
             finished=self._session.now(),
         )
-        keys = ["queue", "pairings", "leases", "holders", "matches", "match_index"]
+        keys = ["queue", "pairings", "leases", "holders", "matches", "match_index", "tries"]
         answer: bytes = self._session.call("report_match", keys, pairing.id, lease.token, result.model_dump_json())
         return Reported(answer.decode())
 
-    def abort(self, lease: Lease, reason: str, drop: bool = False) -> bool:
-        """End a lease without a result: the pairing goes back to the queue, or out of it for good. Rates nobody.
+    def abort(self, lease: Lease, reason: str, give_up_after: int = 0) -> bool:
+        """End a lease without a result: the pairing goes to the end of the queue, or out of it for good. Rates nobody.
+
+        Args:
+            lease: of the pairing.
+            reason: why, in one line.
+            give_up_after: it is given up where it has been aborted so many times, this one included; 0 never gives it
+                up, and is not counted.
 
         Returns:
             False where the lease was not the caller's any more.
         """
-        record = Dropped(id=lease.pairing.id, worker=lease.worker, reason=reason).model_dump_json() if drop else ""
-        keys = ["queue", "pairings", "leases", "holders", "dropped"]
-        return bool(self._session.call("abort", keys, lease.pairing.id, lease.token, record))
+        pairing = lease.pairing
+        record = Dropped(
+            id=pairing.id, a=pairing.a, b=pairing.b, pairs=pairing.pairs, worker=lease.worker, reason=reason
+        )
+        keys = ["queue", "pairings", "leases", "holders", "dropped", "tries"]
+        return bool(self._session.call("abort", keys, pairing.id, lease.token, record.model_dump_json(), give_up_after))
 
     def waiting(self) -> int:
         """How many pairings are queued, those on lease not counted."""

@@ -77,5 +77,8 @@ class Dropped(Record):
     """A pairing that was given up without a result; it rates nobody."""
 
     id: str
+    a: str
+    b: str
+    pairs: int
     worker: str
     reason: str

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from matchmaking.bot_records import BotState
 from matchmaking.errors import MatchmakingError, UnknownPlayerError
 from matchmaking.records import (
     Counters,
@@ -27,7 +27,7 @@ from matchmaking.records import (
     Role,
 )
 from matchmaking.run_records import Reported, Ticket
-from matchmaking.schedule import Scheduler, informative
+from matchmaking.schedule import Games, Pairs, Scheduler, informative
 from matchmaking.store import Store
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 30.0
 """How long a pairing stays with a worker that gives no sign of life."""
+
+MAX_TRIES = 3
+"""How often a pairing may break off by a fault before it is given up."""
 
 
 class Matchmaker:
@@ -51,6 +54,9 @@ class Matchmaker:
         scheduler: Scheduler = informative,
         pairs: int = 16,
         rng: random.Random | None = None,
+        *,
+        bot_pairs: int = 4,
+        left_out: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """A matchmaker on a run.
 
@@ -59,13 +65,18 @@ class Matchmaker:
             scheduler: says which rated matches to play next.
             pairs: seat-swapped pairs of matches in each pairing.
             rng: source of ids and seeds; by default the system's entropy, since two planners must not draw the same.
+            bot_pairs: seat-swapped pairs of matches in each pairing where a submitted bot takes part.
+            left_out: ids of players that cannot play now; bots that are not active are left out anyway.
         """
         self.store = store
-        self.pairs = pairs
+        self.pairs = Pairs(pairs, bot_pairs)
         self._scheduler = scheduler
         self._rng = rng or random.SystemRandom()
-        self._games: Counter[tuple[str, str]] = Counter()
+        self._left_out = left_out
+        self._games = Games()
         self._read = 0
+        self._dropped: set[str] = set()
+        self._known = 0  # players that have been looked at for newcomers
 
     # Players.
 
@@ -117,24 +128,57 @@ class Matchmaker:
         queue = self.store.queue
         if queue.waiting() > at_most:
             return []
-        games = self._games_so_far()
-        for pairing in queue.pending():
-            games[_pair(pairing.a, pairing.b)] += 2 * pairing.pairs
-        players, ratings = self.store.players(), self.ratings()
-        pairings = list(islice(self._scheduler(players, ratings, games, self.pairs, self._rng), count))
+        pairings = list(islice(self._pairings(self._games_so_far()), count))
         return pairings if queue.enqueue(pairings, at_most) else []
 
     def lease(self, worker: str, seconds: float = LEASE_SECONDS, ahead: int = 8) -> Lease | None:
         """The right to play a pairing; when none waits, `ahead` new ones are planned first.
 
+        Whoever joined the league since this matchmaker last looked, and has not met anybody, does not wait behind what
+        is queued already. What waits for a player that is matched no more is dropped.
+
         Returns:
             None where there is nothing to play: fewer than two players can be rated.
         """
-        lease = self.store.queue.lease(worker, seconds)
+        if ahead > 0:
+            self._seat_newcomers()
+        lease = self._lease(worker, seconds)
         if lease is None and ahead > 0:
             self.plan(ahead)
-            lease = self.store.queue.lease(worker, seconds)
+            lease = self._lease(worker, seconds)
         return lease
+
+    def _lease(self, worker: str, seconds: float) -> Lease | None:
+        queue = self.store.queue
+        lease = queue.lease(worker, seconds)
+        out = self._out() if lease is not None else ()
+        while lease is not None and (lease.pairing.a in out or lease.pairing.b in out):
+            gone = lease.pairing.a if lease.pairing.a in out else lease.pairing.b
+            queue.abort(lease, f"{gone} is matched no more", give_up_after=1)
+            lease = queue.lease(worker, seconds)
+        return lease
+
+    def _seat_newcomers(self) -> None:
+        """Put a pairing of each player that has just come at the head of the queue."""
+        joined = self.store.players(since=self._known)
+        self._known += len(joined)
+        if not joined or not self.store.queue.waiting():
+            return
+        games = self._games_so_far()
+        new = {player.id for player in joined if player.kind is not Kind.LEARNER and not games.last(player.id)}
+        if new:
+            pairings = [each for each in islice(self._pairings(games), len(new)) if each.a in new or each.b in new]
+            self.store.queue.enqueue(pairings, first=True)
+
+    def _pairings(self, games: Games) -> Iterator[Pairing]:
+        out = self._out()
+        players = [player for player in self.store.players() if player.id not in out]
+        return self._scheduler(players, self.ratings(), games, self.pairs, self._rng)
+
+    def _out(self) -> Collection[str]:
+        """Ids of the players that are not matched."""
+        inactive = {bot.player for bot in self.store.bots.all().values() if bot.state is not BotState.ACTIVE}
+        return inactive.union(self._left_out())
 
     def heartbeat(self, lease: Lease, seconds: float = LEASE_SECONDS) -> Lease | None:
         """Keep a lease for another `seconds`; None where it is lost, and its pairing not worth finishing."""
@@ -161,9 +205,20 @@ class Matchmaker:
         _check_forfeits(lease.pairing, outcomes, forfeits)
         return self.store.queue.report(lease, outcomes, forfeits)
 
-    def abort(self, lease: Lease, reason: str, drop: bool = False) -> bool:
-        """Give a pairing back, or drop it for good; see `MatchQueue.abort`. Rates nobody."""
-        return self.store.queue.abort(lease, reason, drop)
+    def abort(self, lease: Lease, reason: str, drop: bool = False, *, fault: bool = True) -> bool:
+        """End a lease without a result. Rates nobody.
+
+        Args:
+            lease: of the pairing.
+            reason: why, in one line.
+            drop: give the pairing up for good.
+            fault: whether it says something about the pairing. It goes to the end of the queue, behind all others, and
+                at the `MAX_TRIES`-th fault it is given up. A worker that only stops gives it back without.
+
+        Returns:
+            False where the lease was not the caller's any more.
+        """
+        return self.store.queue.abort(lease, reason, give_up_after=1 if drop else MAX_TRIES if fault else 0)
 
     def ratings(self) -> dict[str, Rating]:
         """The live ratings by player; players without a rated match are missing."""
@@ -181,16 +236,21 @@ class Matchmaker:
         rated = [player for player in self.players() if player.kind is not Kind.LEARNER]
         return standings(self.matches(), rated, self.ratings(), settings=settings)
 
-    def _games_so_far(self) -> Counter[tuple[str, str]]:
-        """Matches by pair over the whole log; only what is new is read."""
-        for result in self.store.queue.matches(self._read):
-            self._games[_pair(result.a, result.b)] += len(result.outcomes)
+    def _games_so_far(self) -> Games:
+        """What was played, given up, and what is about to be played; of the log only what is new is read."""
+        queue = self.store.queue
+        for result in queue.matches(self._read):
+            self._games.add(result.a, result.b, len(result.outcomes))
             self._read += 1
-        return self._games.copy()
-
-
-def _pair(a: str, b: str) -> tuple[str, str]:
-    return (a, b) if a < b else (b, a)
+        for dropped in queue.dropped():
+            if dropped.id not in self._dropped:
+                self._dropped.add(dropped.id)
+                tried = 2 * dropped.pairs * MAX_TRIES  # it cost so much time: others come first now
+                self._games.add(dropped.a, dropped.b, tried, rated=False)
+        games = Games(self._games)
+        for pairing in queue.pending():
+            games.add(pairing.a, pairing.b, 2 * pairing.pairs, rated=False)
+        return games
 
 
 def _check_forfeits(pairing: Pairing, outcomes: str, forfeits: Sequence[Forfeit]) -> None:

@@ -44,7 +44,7 @@ def test_an_id_is_queued_once_for_all_time(store: Store) -> None:
     assert queue.enqueue([_pairing(1)]) == 0
     queue.report(lease, "wl")
     assert queue.enqueue([_pairing(1), _pairing(2)]) == 1
-    queue.abort(_lease(store), "crash", drop=True)
+    queue.abort(_lease(store), "crash", give_up_after=1)
     assert queue.enqueue([_pairing(2)]) == 0
     assert queue.waiting() == 0
 
@@ -84,7 +84,7 @@ def test_an_expired_lease_goes_to_another_and_the_late_report_is_refused(store: 
     assert fast.token > slow.token
     assert store.queue.report(slow, "ww") is Reported.REFUSED
     assert store.queue.extend(slow, 60) is None
-    assert not store.queue.abort(slow, "too late", drop=True)
+    assert not store.queue.abort(slow, "too late", give_up_after=1)
     assert store.queue.report(fast, "ll") is Reported.RECORDED
     assert store.queue.report(slow, "ww") is Reported.DUPLICATE
     assert [result.outcomes for result in store.queue.matches()] == ["ll"]
@@ -149,12 +149,49 @@ def test_dropping_leaves_a_reason_and_rates_nobody(store: Store, expired: bool) 
     store.queue.enqueue([_pairing(1), _pairing(2)])
     lease = _lease(store, "w", PAST if expired else 60.0)
     _lease(store, "other")
-    assert store.queue.abort(lease, "checkpoint is gone", drop=True)
+    assert store.queue.abort(lease, "checkpoint is gone", give_up_after=1)
     (dropped,) = store.queue.dropped()
     assert (dropped.id, dropped.worker, dropped.reason) == ("m_1", "w", "checkpoint is gone")
     assert store.queue.lease("next", 60) is None
     assert store.queue.report(lease, "wl") is Reported.REFUSED
     assert store.queue.num_matches() == 0
+
+
+def test_what_breaks_off_again_and_again_is_given_up_and_blocks_nothing(store: Store) -> None:
+    store.queue.enqueue([_pairing(1), _pairing(2), _pairing(3)])
+    played = []
+    for _ in range(20):
+        lease = store.queue.lease("w", 60)
+        if lease is None:
+            break
+        if lease.pairing.id == "m_1":
+            assert store.queue.abort(lease, "no process could be started", give_up_after=3)
+        else:
+            played.append(lease.pairing.id)
+            store.queue.report(lease, "wl")
+        if len(played) == 1:
+            assert store.queue.abort(_lease(store), "worker stops"), "which is m_3: it says nothing against it"
+    assert played == ["m_2", "m_3"]
+    (dropped,) = store.queue.dropped()
+    assert (dropped.id, dropped.a, dropped.b, dropped.pairs) == ("m_1", "a", "b", 1)
+    assert dropped.reason == "no process could be started"
+    assert store.queue.pending() == []
+    assert store.session.read("EXISTS", "tries") == 0
+
+
+def test_a_pairing_that_is_played_at_last_leaves_no_tries_behind(store: Store) -> None:
+    store.queue.enqueue([_pairing(1)])
+    for _ in range(2):
+        assert store.queue.abort(_lease(store), "no process could be started", give_up_after=3)
+    store.queue.report(_lease(store), "wl")
+    assert store.queue.num_matches() == 1
+    assert store.session.read("EXISTS", "tries") == 0
+
+
+def test_what_is_queued_first_is_handed_out_first(store: Store) -> None:
+    store.queue.enqueue([_pairing(1), _pairing(2)])
+    assert store.queue.enqueue([_pairing(3)], first=True) == 1
+    assert [_lease(store, f"w{n}").pairing.id for n in range(3)] == ["m_3", "m_1", "m_2"]
 
 
 def test_matches_are_read_from_a_position(store: Store) -> None:

@@ -37,6 +37,7 @@ class Model:
     expired: set[str] = field(default_factory=set)  # leased, past their deadline, not handed out again yet
     holders: dict[str, int] = field(default_factory=dict)  # pairing -> newest token that may report
     results: dict[str, tuple[int, str]] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)  # aborts that were counted
     dropped: set[str] = field(default_factory=set)
 
     def holds(self, lease: Lease) -> bool:
@@ -135,12 +136,15 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             assert answer is Reported.REFUSED
 
-    @rule(lease=consumes(leases), drop=st.booleans())
-    def abort(self, lease: Lease, drop: bool) -> None:
+    @rule(lease=consumes(leases), give_up_after=st.sampled_from([0, 1, 2]))
+    def abort(self, lease: Lease, give_up_after: int) -> None:
         model, name = self.model, lease.pairing.id
         held = model.holds(lease)
         waiting = name in model.queue
-        assert self.store.queue.abort(lease, "reason", drop) == held
+        assert self.store.queue.abort(lease, "reason", give_up_after) == held
+        if held and give_up_after:
+            model.tries[name] = model.tries.get(name, 0) + 1
+        drop = 0 < give_up_after <= model.tries.get(name, 0)
         if held and drop:
             model.remove(name)
             model.dropped.add(name)

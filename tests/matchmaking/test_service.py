@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import random
+import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from matchmaking.bot_records import BotRecord, BotState
 from matchmaking.errors import MatchmakingError, UnknownPlayerError
 from matchmaking.fold import RatingFold
-from matchmaking.records import EpisodeCount, Forfeit, Kind, LearnerStatus, Pairing, Player, Rating, Role
+from matchmaking.records import EpisodeCount, Forfeit, Kind, LearnerStatus, Lease, Pairing, Player, Rating, Role
 from matchmaking.run_records import Reported
-from matchmaking.schedule import Games, informative
-from matchmaking.service import Matchmaker
+from matchmaking.schedule import FAIR_TURN, Games, Pairs, informative
+from matchmaking.server import EmbeddedServer
+from matchmaking.service import MAX_TRIES, Matchmaker
 from matchmaking.store import Store
 from tests.matchmaking.conftest import make_players
 
@@ -129,15 +143,15 @@ def test_a_person_may_say_id_name_or_role(matchmaker: Matchmaker) -> None:
 
 
 def test_a_scheduler_is_told_what_was_played_and_what_waits(store: Store) -> None:
-    told: list[dict[tuple[str, str], int]] = []
+    told: list[tuple[int, int, int]] = []
+    a, b = sorted(player.id for player in make_players(store, 2))
 
     def spy(
-        players: Sequence[Player], ratings: Mapping[str, Rating], games: Games, pairs: int, rng: random.Random
+        players: Sequence[Player], ratings: Mapping[str, Rating], games: Games, pairs: Pairs, rng: random.Random
     ) -> Iterator[Pairing]:
-        told.append(dict(games))
+        told.append((games.met(a).get(b, 0), games.unrated(a), games.pairings))
         return informative(players, ratings, games, pairs, rng)
 
-    a, b = sorted(player.id for player in make_players(store, 2))
     matchmaker = Matchmaker(store, scheduler=spy, pairs=2)
     matchmaker.plan(2)
     lease = matchmaker.lease("w")
@@ -145,4 +159,158 @@ def test_a_scheduler_is_told_what_was_played_and_what_waits(store: Store) -> Non
     matchmaker.plan(1, at_most=1)
     matchmaker.report_match(lease, "wldd")
     matchmaker.plan(1, at_most=5)
-    assert told == [{}, {(a, b): 8}, {(a, b): 12}]
+    matchmaker.abort(_lease(matchmaker), "no process", drop=True)
+    matchmaker.plan(1, at_most=5)
+    assert told == [(0, 0, 0), (8, 8, 2), (12, 8, 3), (24, 20, 4)]
+
+
+def _lease(matchmaker: Matchmaker) -> Lease:
+    lease = matchmaker.lease("w")
+    assert lease is not None
+    return lease
+
+
+def _in(lease: Lease, player: Player) -> bool:
+    return player.id in (lease.pairing.a, lease.pairing.b)
+
+
+def test_a_newcomer_does_not_wait_behind_the_queue(matchmaker: Matchmaker) -> None:
+    make_players(matchmaker.store, 6)
+    matchmaker.report_match(_lease(matchmaker), "wldd")  # eight were planned: seven wait
+    assert matchmaker.store.queue.waiting() == 7
+    bot = matchmaker.register(Player(id="bot", name="bot", kind=Kind.BOT))
+    learner = matchmaker.register(Player(id="l", name="main_agent-1", kind=Kind.LEARNER))
+    first = _lease(matchmaker)
+    assert _in(first, bot) and not _in(first, learner)
+    assert first.pairing.pairs == matchmaker.pairs.with_bot == 4
+    assert matchmaker.store.queue.waiting() == 7, "and those that waited wait on"
+    assert not _in(_lease(matchmaker), bot)
+    other = Matchmaker(matchmaker.store, pairs=2)
+    assert not _in(_lease(other), bot), "another evaluator does not seat it again"
+
+
+def test_newcomers_of_an_empty_queue_are_planned_first(matchmaker: Matchmaker) -> None:
+    old = make_players(matchmaker.store, 4)
+    for _ in range(12):
+        matchmaker.report_match(_lease(matchmaker), "wldd")
+        RatingFold(matchmaker.store).step()
+    while matchmaker.store.queue.waiting():
+        matchmaker.report_match(_lease(matchmaker), "wldd")
+    new = [matchmaker.register(Player(id=f"b{n}", name=f"b{n}", kind=Kind.BOT)) for n in range(2)]
+    planned = matchmaker.plan(2)
+    assert {player.id for player in new} <= {player for each in planned for player in (each.a, each.b)}
+    assert len(old) == 4
+
+
+def test_a_pairing_that_always_breaks_off_blocks_nobody(matchmaker: Matchmaker) -> None:
+    """Whenever two of the players meet the host fails; the others, and each of the two with others, go on."""
+    players = make_players(matchmaker.store, 5)
+    cursed = {players[0].id, players[1].id}
+    faults, played = 0, []
+    for _ in range(80):
+        lease = _lease(matchmaker)
+        if {lease.pairing.a, lease.pairing.b} == cursed:
+            faults += 1
+            assert matchmaker.abort(lease, "no process could be started")
+        else:
+            matchmaker.report_match(lease, "wldd")
+            RatingFold(matchmaker.store).step()
+            played.append(lease.pairing)
+    assert faults % MAX_TRIES == 0 and faults <= 12
+    assert len(matchmaker.store.queue.dropped()) == faults // MAX_TRIES > 0
+    games = Counter(player for pairing in played for player in (pairing.a, pairing.b))
+    assert min(games[player.id] for player in players) >= 15
+
+
+def test_a_player_that_never_can_play_takes_turns_from_nobody_for_long(matchmaker: Matchmaker) -> None:
+    players = make_players(matchmaker.store, 5)
+    broken, played = players[2].id, Counter[str]()
+    for _ in range(400):
+        lease = _lease(matchmaker)
+        if broken in (lease.pairing.a, lease.pairing.b):
+            matchmaker.abort(lease, "its machine is gone")
+        else:
+            matchmaker.report_match(lease, "wldd")
+            RatingFold(matchmaker.store).step()
+            played.update((lease.pairing.a, lease.pairing.b))
+    assert sum(played.values()) // 2 >= 100, "every try of the broken one costs a lease; the rest still plays"
+    assert min(played[player.id] for player in players if player.id != broken) >= 30
+
+
+def test_a_worker_that_stops_says_nothing_against_a_pairing(matchmaker: Matchmaker) -> None:
+    make_players(matchmaker.store, 2)
+    matchmaker.plan(1)
+    for _ in range(3 * MAX_TRIES):
+        assert matchmaker.abort(_lease(matchmaker), "stopping", fault=False)
+    assert matchmaker.store.queue.dropped() == []
+
+
+def test_who_is_not_active_is_left_out(store: Store) -> None:
+    gone: set[str] = set()
+    matchmaker = Matchmaker(store, pairs=1, bot_pairs=1, left_out=lambda: gone)
+    players = make_players(store, 4, Kind.BOT)
+    for player in players:
+        store.bots.put(
+            BotRecord(player=player.id, lineage=player.name, author="x", language="python", entry="", size=1)
+        )
+    matchmaker.plan(40)
+    store.bots.set_state(players[0].id, BotState.SUSPENDED, "it kept failing")
+    gone.add(players[1].id)
+    for _ in range(30):
+        lease = _lease(matchmaker)
+        assert {lease.pairing.a, lease.pairing.b} == {players[2].id, players[3].id}
+        matchmaker.report_match(lease, "wl")
+    assert f"{players[0].id} is matched no more" in {dropped.reason for dropped in store.queue.dropped()}
+    store.bots.set_state(players[0].id, BotState.ACTIVE)
+    matchmaker.plan(8, at_most=100)
+    assert players[0].id in {player for each in store.queue.pending() for player in (each.a, each.b)}
+
+
+class _Evaluators(RuleBasedStateMachine):
+    """Planners of any number, players that come, faults: in a bounded number of leases everybody has played."""
+
+    url = ""
+
+    @initialize(players=st.integers(2, 5))
+    def begin(self, players: int) -> None:
+        self.store = Store.create(self.url, f"starve-{secrets.token_hex(6)}", "connect_four")
+        self.matchmakers = [Matchmaker(self.store, pairs=1, bot_pairs=2) for _ in range(2)]
+        self.waited = {player.id: 0 for player in make_players(self.store, players)}
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+
+    @rule(worker=st.integers(0, 1), ahead=st.integers(1, 8), letters=st.sampled_from(["wl", "ww", "dd"]))
+    def play(self, worker: int, ahead: int, letters: str) -> None:
+        matchmaker = self.matchmakers[worker]
+        lease = matchmaker.lease(f"w{worker}", ahead=ahead)
+        assert lease is not None
+        matchmaker.report_match(lease, letters * lease.pairing.pairs)
+        for player in self.waited:
+            self.waited[player] += 1
+        self.waited[lease.pairing.a] = self.waited[lease.pairing.b] = 0
+
+    @rule()
+    def rate(self) -> None:
+        RatingFold(self.store).step()
+
+    @precondition(lambda self: len(self.waited) < 7)
+    @rule(kind=st.sampled_from([Kind.BOT, Kind.FROZEN]))
+    def join(self, kind: Kind) -> None:
+        player = self.store.register(Player(id=secrets.token_hex(4), name=secrets.token_hex(4), kind=kind))
+        self.waited[player.id] = 0
+
+    @invariant()
+    def nobody_starves(self) -> None:
+        # A turn in FAIR_TURN pairings for each player, behind at most 8 that wait, moved back by those who join.
+        assert max(self.waited.values(), default=0) <= FAIR_TURN * len(self.waited) + 8 + 7
+
+
+def test_nobody_starves_whatever_happens(server: EmbeddedServer) -> None:
+    run_state_machine_as_test(
+        type("Machine", (_Evaluators,), {"url": server.url}),
+        settings=settings(
+            max_examples=8, stateful_step_count=120, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

@@ -88,7 +88,7 @@ def test_reports_of_matches_and_aborts_act_once(store: Store, lossy: Store, prox
     proxy.lose = 1
     lossy.queue.abort(second, "worker stops")
     proxy.lose = 1
-    lossy.queue.abort(third, "bot crashes", drop=True)
+    lossy.queue.abort(third, "bot crashes", give_up_after=1)
     assert proxy.lost == 4
     assert [result.outcomes for result in store.queue.matches()] == ["wl"]
     assert [pairing.id for pairing in store.queue.pending()] == ["m_2"]
