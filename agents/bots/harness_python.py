@@ -5,6 +5,7 @@ The referee trusts nothing that comes from here: the bot shares this process and
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -90,6 +91,7 @@ def serve(channel: int, folder: str, entry: str, language: str) -> int:
     link = Link(channel, folder)
     start = json.loads(bytes(link.read())[HEADER.size :])
     spec = Spec(start["spec"], start["clocks"])
+    link.most = start["limits"]["message"]
     link.capacity = max(link.capacity, HEADER.size + 4 * int(np.prod(spec.observation_shape)) + spec.num_actions)
     try:
         sys.path.insert(0, folder)
@@ -122,7 +124,7 @@ def play(link: Link, player: Player, spec: Spec) -> int:
                 if type(answer) is int and answer in INT64:
                     os.write(channel, b'{"id":%d,"action":%d}\n' % (number, answer))
                 else:
-                    link.write({"id": number, **as_action(answer)})
+                    link.write({"id": number, **as_action(answer, min(200, link.most // 24))})
             else:
                 request = json.loads(bytes(frame)[start:])
                 number = request["id"]
@@ -134,8 +136,8 @@ def play(link: Link, player: Player, spec: Spec) -> int:
             return link.fail(error, id=number)
 
 
-def as_action(answer: object) -> dict[str, Any]:
-    """An answer that is not plainly an int: an int where it stands for one, else its type and text."""
+def as_action(answer: object, length: int = 200) -> dict[str, Any]:
+    """An answer that is not plainly an int: an int where it stands for one, else its text and type, cut."""
     if not isinstance(answer, bool | np.bool_):
         try:
             number = operator.index(answer)  # type: ignore[arg-type]
@@ -148,14 +150,16 @@ def as_action(answer: object) -> dict[str, Any]:
         text = repr(answer)
     except Exception as error:
         text = f"<its repr raised {type(error).__name__}>"
-    return {"action": text[:200], "type": type(answer).__name__[:100]}
+    return {"action": text[:length], "type": type(answer).__name__[:length]}
 
 
 class Link:
     """The channel to the referee, from the bot's side."""
 
     def __init__(self, channel: int, folder: str) -> None:
-        self.channel, self.folder, self.capacity = channel, folder, 4096
+        self.channel, self.folder = channel, folder
+        self.capacity = 4096  # bytes that are asked for at once
+        self.most = 4096  # bytes of an answer that are read
 
     def read(self) -> bytearray:
         """A frame; empty where the referee has gone."""
@@ -176,24 +180,33 @@ class Link:
             data = data[os.write(self.channel, data) :]
 
     def fail(self, error: BaseException, **where: Any) -> int:
-        """Tell what the bot raised."""
-        try:
-            report = describe(error, self.folder)
+        """Tell what the bot raised, as fully as fits into a line."""
+        with contextlib.suppress(Exception):
             sys.stdout.flush()
-            self.write({**where, "error": report})
-        except MemoryError:
-            os.write(
-                self.channel, json.dumps({**where, "error": {"type": "MemoryError", "message": ""}}).encode() + b"\n"
-            )
+        for length in (MOST_TEXT, MOST_TEXT // 8, MOST_TEXT // 64, 10):
+            try:
+                report = {**where, "error": describe(error, self.folder, length)}
+                if len(json.dumps(report)) < self.most:
+                    self.write(report)
+                    return 1
+            except MemoryError:
+                continue
+        self.write({**where, "error": {"type": type(error).__name__[:20]}})
         return 1
 
 
-def describe(error: BaseException, folder: str) -> dict[str, Any]:
-    """An exception for the bot's author: frames of its own files only, with paths relative to its folder."""
-    names = [type(each).__name__ for each in _chain(error)]
+def describe(error: BaseException, folder: str, length: int = MOST_TEXT) -> dict[str, Any]:
+    """An exception for the bot's author: frames of its own files only, with paths relative to its folder.
+
+    Args:
+        error: what was raised.
+        folder: the bot's.
+        length: most characters of each text.
+    """
+    names = [type(each).__name__[: min(length, 100)] for each in _chain(error)]
     frames = []
     for frame in traceback.extract_tb(error.__traceback__):
-        name = os.path.relpath(frame.filename, folder) if os.path.isabs(frame.filename) else frame.filename  # noqa: PTH117
+        name = os.path.relpath(frame.filename, folder) if frame.filename.startswith(os.sep) else frame.filename
         if not name.startswith(("..", "<")):
             frames.append(traceback.FrameSummary(name, frame.lineno, frame.name, lookup_line=False, line=frame.line))
     skipped = len(frames) - MOST_FRAMES
@@ -201,14 +214,14 @@ def describe(error: BaseException, folder: str) -> dict[str, Any]:
     text += "".join(traceback.format_list(frames[-MOST_FRAMES:]))
     try:
         last = "".join(traceback.format_exception_only(error)).replace(folder + os.sep, "")
-        message = str(error)
+        message = str(error).replace(folder + os.sep, "")
     except Exception as other:
         last = message = f"<its text raised {type(other).__name__}>"
     return {
-        "type": names[0][:100],
-        "causes": [name[:100] for name in names[1:10]],
-        "message": message.replace(folder + os.sep, "")[:MOST_TEXT],
-        "traceback": (text + last)[-MOST_TEXT:],
+        "type": names[0],
+        "causes": names[1:5],
+        "message": message[:length],
+        "traceback": (text + last)[-length:],
     }
 
 

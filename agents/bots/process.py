@@ -213,6 +213,7 @@ class BotProcess:
                 "turns": spec.turns.value,
                 "max_steps": spec.max_steps,
             },
+            "limits": {"message": self._limits.message},
             "clocks": {"start": self._clocks.start, "move": self._clocks.move, "bank": self._clocks.bank},
         }
         return json_frame(message) if self._speaks_frames else json_line(message)
