@@ -13,6 +13,7 @@ FOREIGN = {
     ("agents.durable", "CheckpointError"): 4,
     ("agents.bots.core", "InfraError"): 1,
     ("agents.bots.manifest", "BotRejectedError"): 5,
+    ("agents.bots.new", "NoTemplateError"): 2,
     ("agents.bots.store", "BotStoreError"): 4,
     ("agents.scripted.registry", "ScriptedPlayerError"): 2,
     ("matchmaking.rules.registry", "RuleError"): 2,

@@ -22,6 +22,8 @@ COMMANDS: CommandTable = {
     "players": ("league.cli.players:players", "List the players of a run, or show one."),
     "payoff": ("league.cli.players:payoff", "Show who beats whom in training."),
     "leaderboard": ("league.cli.players:leaderboard", "Show the published ratings."),
+    "submit": ("league.cli.bots:submit", "Enter a bot into a run."),
+    "bots": ("league.cli.bots:bots", "Write a bot, try it, and look after those that were entered."),
     "match": ("league.cli.match:match", "Let two players play some unrated matches."),
     "nashconv": ("league.cli.nashconv:nashconv", "Measure how far card players are from equilibrium, exactly."),
     "export": ("league.cli.files:export", "Write a table as csv, json, md or html."),

@@ -133,7 +133,7 @@ def test_a_lineage_stands_for_its_newest_active_version(store: Store) -> None:
 
     def newest() -> str | None:
         found = store.bots.newest("a")
-        return found and found.player
+        return None if found is None else found.player
 
     assert newest() == second
     store.bots.set_state(first, BotState.ACTIVE)
