@@ -202,3 +202,8 @@ class LeagueConfig(Section):
     bots: BotsConfig = BotsConfig()
     learners: LearnersConfig = LearnersConfig()
     run: RunConfig = RunConfig()
+
+    @property
+    def trains(self) -> bool:
+        """Whether there are learners; without them it is an arena for others."""
+        return bool(self.players.counts())

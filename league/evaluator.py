@@ -1,7 +1,8 @@
 """An evaluator process: leases pairings of rated matches, plays them seat-swapped, and reports them.
 
 It computes on the CPU with one thread, behind the learners (niced), and takes a bounded share of a core while they
-train. Between two plies it gives signs of life, keeps its lease, rests, and notices that it is to stop.
+train; where there are none it takes all of it. Between two plies it gives signs of life, keeps its lease, rests, and
+notices that it is to stop. Submitted bots play in processes of their own, whose time is not the evaluator's.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from contextlib import nullcontext, suppress
 
 import torch
-from torch import Tensor
 
 import arenas
+from agents.bots.core import InfraError
+from agents.bots.store import BotStore
 from agents.checkpoint import CheckpointStore
 from agents.core import Agent
-from arenas.core import Arena, Observation
-from arenas.match import ActorError, play_pairs
+from arenas.core import Arena
+from arenas.match import BATCH, ActorError
+from league.bot_host import BotHost, HostedBot
 from league.flags import flag_unplayable, unplayable
+from league.lease_watch import LeaseLostError, LeaseWatch, StoppedError
 from league.process import Process, run_process
+from league.rated import PlayerFaultError, Rated, play_rated, records
+from league.replays import ReplayStore
 from league.roster import Roster, UnplayableError
+from league.suspension import inactive, note_failures
 from league.throttle import Throttle
 from matchmaking.records import Kind, Lease, Player, Rating
 from matchmaking.run_records import Reported
@@ -30,18 +38,10 @@ from matchmaking.service import Matchmaker
 
 NICENESS = 10
 IDLE = 0.5  # seconds between two looks for something to play
-LEASE_BEATS = 4  # heartbeats in the time that a lease lasts
 DUE_PAIRINGS = 6  # that every player is owed before a run ends by itself
+FAULTS = 3  # of the host, in a row, where one player's process was concerned, before it is left out
 
 log = logging.getLogger("league")
-
-
-class LeaseLostError(Exception):
-    """The pairing has been handed to somebody else: what was played so far is worth nothing."""
-
-
-class StoppedError(Exception):
-    """The process was told to stop in the middle of a pairing."""
 
 
 class Evaluator:
@@ -66,7 +66,16 @@ class Evaluator:
             left_out=lambda: unplayable(process.store),
         )
         self._players: dict[str, Player] = {}
-        self._roster = Roster(arena, CheckpointStore(process.run.checkpoints), settings.temperature, self._player)
+        self._bots = BotHost(arena.spec, process.config.bots)
+        self._roster = Roster(
+            arena,
+            CheckpointStore(process.run.checkpoints),
+            settings.temperature,
+            self._player,
+            (BotStore(process.run.bots), self._bots),
+        )
+        self._replays = ReplayStore(process.run.replays)
+        self._faults: Counter[str] = Counter()  # of the host, in a row, by player
         self._games = 0
         self._started = time.monotonic()
 
@@ -92,13 +101,10 @@ class Evaluator:
         pairing = lease.pairing
         settled = False
         try:
-            outcomes = self._play(lease)
+            players = self._player(pairing.a), self._player(pairing.b)
+            rated = self._play(lease, players)
             settled = True
-            reported = self._matchmaker.report_match(lease, outcomes)
-            if reported is Reported.RECORDED:
-                self._games += len(outcomes)
-            else:
-                log.warning("the report of %s was not taken (%s)", pairing.id, reported)
+            self._report(lease, players, rated)
         except UnplayableError as error:
             settled = True
             log.error("%s", error)
@@ -108,6 +114,9 @@ class Evaluator:
             settled = True
             log.error("%s is dropped: %s", pairing.id, error)
             self._matchmaker.abort(lease, str(error), drop=True)
+        except PlayerFaultError as error:
+            settled = True
+            self._note_fault(lease, error)
         except LeaseLostError:
             settled = True
             log.warning("the lease of %s was lost; what was played of it counts nowhere", pairing.id)
@@ -122,39 +131,92 @@ class Evaluator:
 
     def due(self) -> list[Player]:
         """The players that have not yet had the rated matches that each is owed."""
-        owed = 2 * self._process.config.evaluation.pairs * DUE_PAIRINGS
+        config = self._process.config
         ratings = self._matchmaker.ratings()
-        flagged = unplayable(self._process.store)
+        out = inactive(self._process.store) | unplayable(self._process.store)
+
+        def owed(player: Player) -> int:
+            pairs = config.bots.pairs if player.kind is Kind.BOT else config.evaluation.pairs
+            return 2 * pairs * DUE_PAIRINGS
+
         return [
             player
             for player in self._matchmaker.players()
             if player.kind is not Kind.LEARNER
-            and player.id not in flagged
-            and ratings.get(player.id, Rating()).games < owed
+            and player.id not in out
+            and ratings.get(player.id, Rating()).games < owed(player)
         ]
 
-    def _play(self, lease: Lease) -> str:
-        pairing = lease.pairing
-        keep_at = time.monotonic() + self._seconds / LEASE_BEATS
+    def close(self) -> None:
+        """End all bots."""
+        self._bots.close()
+
+    def _play(self, lease: Lease, players: tuple[Player, Player]) -> Rated:
+        config = self._process.config
+        guests = any(player.kind is Kind.BOT for player in players)
+        watch = LeaseWatch(
+            self._process, self._matchmaker, lease, self._seconds, lambda: (self._status(), self._numbers())
+        )
 
         def rest() -> None:
             """What is to be done between two plies."""
-            nonlocal keep_at
-            self._process.beat(self._status(), self._numbers())
-            if self._process.stopping:
-                raise StoppedError
-            if time.monotonic() >= keep_at:
-                keep_at = time.monotonic() + self._seconds / LEASE_BEATS
-                if self._matchmaker.heartbeat(lease, self._seconds) is None:
-                    raise LeaseLostError
+            watch.look()
             if self._process.finishing:
                 self._throttle.release()
             self._throttle.rest()
 
-        a, b = (
-            _Paced(self._roster.agent(player), self._player(player).name, rest) for player in (pairing.a, pairing.b)
-        )
-        return play_pairs(self._arena, a, b, pairing.pairs, pairing.seed).outcomes
+        agents: list[Agent] = []
+        try:
+            for player in players:
+                agents.append(agent := self._roster.agent(player.id))
+                if isinstance(agent, HostedBot):
+                    agent.pairing = lease.pairing.id
+            with watch.in_background() if guests else nullcontext():
+                return play_rated(
+                    self._arena,
+                    lease.pairing,
+                    players,
+                    (agents[0], agents[1]),
+                    rest,
+                    lanes=config.bots.lanes if guests else BATCH,
+                    record=config.evaluation.replays == "all" or (config.evaluation.replays == "bots" and guests),
+                )
+        finally:
+            for agent in agents:
+                if isinstance(agent, HostedBot):
+                    with suppress(InfraError):  # whoever should tell how it ended is gone, and the bot with it
+                        agent.close()
+
+    def _report(self, lease: Lease, players: tuple[Player, Player], rated: Rated) -> None:
+        """Report a pairing that was played, and what comes with it: replays, failures, suspensions."""
+        pairing, config = lease.pairing, self._process.config
+        if rated.plays:
+            written = records(rated, pairing, players, self._arena, config.arena_options)
+            self._replays.draft(pairing.id, lease.worker, written)
+        reported = self._matchmaker.report_match(lease, rated.outcomes, rated.forfeits)
+        if reported is not Reported.RECORDED:
+            self._replays.discard(pairing.id, lease.worker)
+            log.warning("the report of %s was not taken (%s)", pairing.id, reported)
+            return
+        if rated.plays:
+            self._replays.keep(pairing.id, lease.worker)
+        self._games += len(rated.outcomes)
+        for player in players:
+            self._faults.pop(player.id, None)
+            if player.kind is Kind.BOT:
+                failures = rated.failures[player.id]
+                limit = config.bots.suspend_after
+                note_failures(self._process.store, player, pairing.id, len(rated.outcomes), failures, limit)
+
+    def _note_fault(self, lease: Lease, error: PlayerFaultError) -> None:
+        """The host failed, which rates nobody; where one player's process is concerned again and again, it is out."""
+        player = error.player
+        self._faults[player.id] += 1
+        log.error("%s is given back (INFRA, %s): %s", lease.pairing.id, player.name, error)
+        if self._faults[player.id] >= FAULTS:
+            flag_unplayable(self._process.store, player, f"{player.name} cannot play: {error}")
+        self._matchmaker.abort(lease, str(error))
+        self._process.sleep(IDLE, f"{player.name} could not be run")
 
     def _player(self, player: str) -> Player:
         if player not in self._players:
@@ -169,30 +231,19 @@ class Evaluator:
         return {"games_per_second": self._games / max(time.monotonic() - self._started, 1e-9)}
 
 
-class _Paced:
-    """An agent after each of whose answers `rest` is called."""
-
-    def __init__(self, agent: Agent, name: str, rest: Callable[[], None]) -> None:
-        self.name = name
-        self._agent = agent
-        self._rest = rest
-
-    def begin(self, batch: int, device: torch.device) -> None:
-        self._agent.begin(batch, device)
-
-    def act(self, observation: Observation, uniforms: Tensor, live: Tensor) -> Tensor:
-        answer = self._agent.act(observation, uniforms, live)
-        self._rest()
-        return answer
-
-
 def work(process: Process) -> None:
     """Evaluate until the process is to stop."""
     os.nice(NICENESS)
     torch.set_num_threads(1)
     arena = arenas.make(process.config.arena, **process.config.arena_options)
     try:
-        Evaluator(process, arena, Throttle(process.config.evaluation.share)).run()
+        evaluator = Evaluator(
+            process, arena, Throttle(process.config.evaluation.share if process.config.trains else 1.0)
+        )
+        try:
+            evaluator.run()
+        finally:
+            evaluator.close()
     finally:
         arena.close()
 

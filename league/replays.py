@@ -1,0 +1,80 @@
+"""Stored replays: `replays/PAIRING.jsonl.gz` holds the matches of one pairing, a line each.
+
+A file is written beside its place before the result is reported, and put in place afterwards: a result whose report was
+taken has its replays, also where the process was killed between the two, and no other result's stand in their place.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from arenas.replay import MatchRecord, ReplayError
+
+SUFFIX = ".jsonl.gz"
+
+
+class ReplayStore:
+    """The replays of one run.
+
+    Args:
+        folder: where they lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def draft(self, pairing: str, worker: str, records: Sequence[MatchRecord]) -> None:
+        """Write the matches of a pairing down, on the disk when this returns, but not yet for everybody."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{record.model_dump_json()}\n" for record in records)
+        with self._draft(pairing, worker).open("wb") as file:
+            file.write(gzip.compress(text.encode(), mtime=0))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def keep(self, pairing: str, worker: str) -> None:
+        """The pairing's result is in the log: its matches stand."""
+        self._draft(pairing, worker).replace(self._place(pairing))
+
+    def discard(self, pairing: str, worker: str) -> None:
+        """The result was not taken: its matches are nobody's."""
+        self._draft(pairing, worker).unlink(missing_ok=True)
+
+    def load(self, pairing: str, worker: str = "") -> list[MatchRecord] | None:
+        """The matches of a pairing; None where they are not stored.
+
+        Args:
+            pairing: its id.
+            worker: who reported its result: what it wrote and could not put in place counts.
+
+        Raises:
+            ReplayError: the file is damaged.
+        """
+        for path in (self._place(pairing), self._draft(pairing, worker)):
+            try:
+                lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+                return [MatchRecord.model_validate_json(line) for line in lines]
+            except FileNotFoundError:
+                continue
+            except (EOFError, OSError, UnicodeDecodeError, ValidationError, zlib.error) as error:
+                raise ReplayError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        return None
+
+    def stored(self) -> set[str]:
+        """Ids of the pairings whose matches are stored."""
+        return {path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}") if path.name[0] != "."}
+
+    def _place(self, pairing: str) -> Path:
+        if not pairing or pairing[0] == "." or set(pairing) & {"/", "\0"}:
+            raise ReplayError(f"{pairing!r} is no id of a pairing")
+        return self._folder / f"{pairing}{SUFFIX}"
+
+    def _draft(self, pairing: str, worker: str) -> Path:
+        place = self._place(pairing)
+        return place.with_name(f".{pairing}.{worker or 'nobody'}.draft")
