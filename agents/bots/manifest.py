@@ -167,7 +167,8 @@ def resolve_command(words: list[str], folder: Path) -> tuple[str, ...]:
     try:
         mode = (folder / path).stat(follow_symlinks=False).st_mode
     except OSError:
-        raise BotRejectedError(f"{FILE}: command: there is no {printable(program)} in the bot's folder") from None
+        hint = ": `make` builds it" if (folder / "Makefile").is_file() else ""
+        raise BotRejectedError(f"{FILE}: command: there is no {printable(program)} in the bot's folder{hint}") from None
     if not stat.S_ISREG(mode):
         raise BotRejectedError(f"{FILE}: command: {printable(program)} is no file")
     if not mode & stat.S_IXUSR:

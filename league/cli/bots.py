@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from league.text import MISSING, amount, number
 if TYPE_CHECKING:
     from agents.bots.check import Report
     from agents.bots.core import FailureRecord
+    from league.runs import RunFolder
 
 REJECTED = 5  # exit code
 DEFAULT_ARENA = "connect_four"
@@ -74,6 +76,12 @@ def check(
 
     No run is needed; with --run the game, the clocks and the limits are those of the run. Exit code 5 where it fails.
     """
+    folder = find_run(run, runs_dir) if run is not None else None
+    with _rejections(as_json):
+        _check(path, arena, isolation, folder, as_json)
+
+
+def _check(path: Path, arena: str | None, isolation: str | None, folder: RunFolder | None, as_json: bool) -> None:
     import arenas
     from agents.bots.check import CHECKPOINT, check_checkpoint
     from agents.bots.core import Isolation
@@ -83,7 +91,6 @@ def check(
     from league.config import BotsConfig
     from league.submission import check_source, checkpoint_bytes, run_arena
 
-    folder = find_run(run, runs_dir) if run is not None else None
     settings = folder.config().bots if folder else BotsConfig()
     if isolation is not None:
         settings = settings.model_copy(update={"isolation": Isolation(isolation)})
@@ -119,19 +126,11 @@ def submit(bot: Path, name: str, author: str | None, run: str | None, runs_dir: 
 
     It is checked first, as by `league bots check`. Exit code 5 where it is rejected.
     """
-    from league.submission import SubmissionRejectedError
     from league.submission import submit as enter
 
     folder = find_run(run, runs_dir)
-    with opened(folder) as matchmaker:
-        try:
-            done = enter(folder, matchmaker, bot, name, author)
-        except SubmissionRejectedError as error:
-            if as_json:
-                print_json({"run": folder.name, "entered": False, "report": error.report.model_dump(mode="json")})
-            else:
-                _show_report(error.report)
-            raise
+    with _rejections(as_json), opened(folder) as matchmaker:
+        done = enter(folder, matchmaker, bot, name, author)
     if as_json:
         facts = {"run": folder.name, "entered": done.entered, "superseded": done.superseded}
         facts |= {"player": done.player.model_dump(mode="json"), "bot": done.bot.model_dump(mode="json")}
@@ -246,6 +245,28 @@ def withdraw(name: str, run: str | None, runs_dir: Path | None) -> None:
     with opened(find_run(run, runs_dir)) as matchmaker:
         player, changed = take_out(matchmaker, name, f"by {login()}")
     click.echo(f"{player.name} gets no more matches" if changed else f"{player.name} got no more matches already")
+
+
+@contextmanager
+def _rejections(as_json: bool) -> Iterator[None]:
+    """Show why a bot is rejected, before the error itself says so in one line."""
+    from agents.bots.manifest import BotRejectedError
+    from league.submission import SubmissionRejectedError
+
+    try:
+        yield
+    except SubmissionRejectedError as error:
+        if as_json:
+            print_json(error.report.model_dump(mode="json"))
+        else:
+            _show_report(error.report)
+        raise
+    except BotRejectedError as error:
+        if as_json:
+            print_json({"ok": False, "failures": [error.record.model_dump(mode="json")]})
+        elif error.record.traceback:
+            _show_failure(error.record)
+        raise
 
 
 def _show_report(report: Report) -> None:
