@@ -199,7 +199,7 @@ def diverging(value: float, dark: bool = False) -> tuple[int, int, int]:
     value = min(1.0, max(0.0, value))
     light_ends, dark_ends = (
         ((178, 24, 43), (247, 247, 247), (33, 102, 172)),
-        ((190, 62, 68), (39, 45, 52), (52, 126, 196)),
+        ((168, 48, 58), (39, 45, 52), (36, 100, 172)),
     )
     low, middle, high = dark_ends if dark else light_ends
     start, end, share = (low, middle, 2 * value) if value < 0.5 else (middle, high, 2 * value - 1)

@@ -18,7 +18,7 @@ from league.figures import DARK_PALETTE, PALETTE, SHADES_OF_RATE, diverging, ink
 from league.svg import framed
 from league.views import Badge, Cell, Column, Interval, Shade, Shares, View
 
-MARK_WIDTH = 80  # of what is drawn in a cell
+MARK_WIDTH = 68  # of what is drawn in a cell
 
 
 def page(title: str, sections: Sequence[str], about: str = "") -> str:
@@ -93,13 +93,18 @@ def _sheet(view: View) -> str:
     )
 
 
+def _kinds(column: Column) -> tuple[str, ...]:
+    kinds = (("text", column.text), ("pin", column.pinned), ("mid", column.centred))
+    return tuple(name for name, so in kinds if so)
+
+
 def _classes(*names: str) -> str:
     used = " ".join(filter(None, names))
     return f' class="{used}"' if used else ""
 
 
 def _head(column: Column) -> str:
-    classes = _classes("text" if column.text else "", "pin" if column.pinned else "")
+    classes = _classes(*_kinds(column))
     falling = " data-falling" if column.falling else ""
     tip = f' title="{escape(column.meaning)}"' if column.meaning else ""
     key = escape(column.key)
@@ -110,8 +115,10 @@ def _head(column: Column) -> str:
 
 
 def _cell(column: Column, cell: Cell, scale: tuple[float, float]) -> str:
-    shaded = f"heat h{shade(cell.mark.rate)}" if isinstance(cell.mark, Shade) and cell.mark.rate is not None else ""
-    classes = _classes("text" if column.text else "", "pin" if column.pinned else "", shaded)
+    shaded = ""
+    if isinstance(cell.mark, Shade):
+        shaded = "none" if cell.mark.rate is None else f"heat h{shade(cell.mark.rate)}"
+    classes = _classes(*_kinds(column), shaded)
     value = "" if cell.value is None else escape(repr(cell.value) if isinstance(cell.value, float) else str(cell.value))
     tip = f' title="{escape(cell.tip)}"' if cell.tip else ""
     text = escape(cell.text)

@@ -126,7 +126,7 @@ def _heat_map(chart: HeatMap) -> str:
     labels = (chart.row_label, chart.column_label)
     if swapped:
         names, heads, labels = heads, names, labels[::-1]
-    high = min(34.0, max(20.0, 700 / max(1, len(names))))
+    high = min(38.0, max(20.0, 700 / max(1, len(names))))
     wide = min(60.0, max(20.0, 620 / max(1, len(heads))))
     left, top = 20 + _text_width(names), 34 + 0.72 * _text_width(heads)
     body = [_text(0, 16, f"{labels[0]} ↓  {labels[1]} →", "start", AXIS)]

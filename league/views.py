@@ -63,6 +63,7 @@ class Column:
         text: left-aligned, and sorted as text.
         falling: the largest value comes first where one sorts by it.
         pinned: stays in sight where the table is wider than the screen.
+        centred: as the columns of a square.
     """
 
     key: str
@@ -71,6 +72,7 @@ class Column:
     text: bool = False
     falling: bool = False
     pinned: bool = False
+    centred: bool = False
 
 
 @dataclass(frozen=True, slots=True)

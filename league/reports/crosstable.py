@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from league.export import Dataset
 from league.reports.documents import CrosstableRow
-from league.views import EMPTY, Cell, Column, Shade, Shares, View, number_cell, text_cell
+from league.text import MISSING
+from league.views import Cell, Column, Shade, Shares, View, number_cell, text_cell
 from matchmaking.records import MatchResult
 
 SHOWN = 40  # players in the table for people: more cannot be read
@@ -114,7 +115,10 @@ def _square(ranking: Sequence[Entrant], table: Table, totals: Sequence[Score]) -
         Column("score", "Score", "points a game, in percent; the bar shows wins, draws and losses", falling=True),
         Column("games", "Games", falling=True),
     ]
-    columns += [Column(f"vs{rank}", str(rank), f"against {entrant.name}") for rank, entrant in enumerate(shown, 1)]
+    columns += [
+        Column(f"vs{rank}", str(rank), f"against {entrant.name}", falling=True, centred=True)
+        for rank, entrant in enumerate(shown, 1)
+    ]
     rows = []
     for player, entrant in enumerate(shown):
         total = totals[player]
@@ -138,7 +142,7 @@ def _met(player: Entrant, opponent: Entrant, score: Score | None) -> Cell:
     if player.id == opponent.id:
         return Cell("×", mark=Shade(None))
     if score is None:
-        return EMPTY
+        return Cell(MISSING, mark=Shade(None))
     tip = f"{player.name} against {opponent.name}: {spoken(score)}"
     return Cell("–".join(map(str, score)), score.share, tip=tip, mark=Shade(score.share))
 
