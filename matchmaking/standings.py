@@ -2,7 +2,7 @@
 
 Ratings are a Bradley-Terry fit over the whole log (`matchmaking.bradley_terry`), on the Elo scale around 1000, with
 95 % intervals for the distance to the pool's mean. The same matches in another order, or cut into other results, give
-the same board to the last bit.
+the same board to the last bit. docs/ratings.md says what each number means.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from matchmaking.alpha_rank import alpha_rank
 from matchmaking.bradley_terry import ELO, Fit, fit
+from matchmaking.connected import by_matches, by_points
 from matchmaking.counts import Counts, aggregate
+from matchmaking.intransitivity import intransitivity
 from matchmaking.nash import nash_weights
 from matchmaking.pfsp import Floats
 from matchmaking.records import Kind, MatchResult, Player, Rating, Record, Role
@@ -38,6 +41,7 @@ class Flag(StrEnum):
     ALL_WINS = "all_wins"  # no draw and no loss: only the prior keeps the rating finite
     ALL_LOSSES = "all_losses"
     DISCONNECTED = "disconnected"  # no chain of matches leads to the largest group: ratings are not comparable
+    SEPARATED = "separated"  # its group won, or lost, every match against the rest: the prior sets the distance
 
 
 class Standing(Record):
@@ -50,9 +54,9 @@ class Standing(Record):
         rating: Elo scale, pool's mean 1000; with `rating_low` and `rating_high` its 95 % interval.
         score: points a game, in percent.
         superiority: probability of being stronger than the player of the next row.
-        nash_weight: weight in the maximum-entropy Nash average.
+        nash_weight: weight in the maximum-entropy Nash average of the players on the board.
         worst_matchup: name of the opponent against whom the score is lowest.
-        forfeit_rate: percent of games lost by forfeit.
+        forfeit_rate: percent of games in which the player failed: lost, or drawn where both failed.
         status: established once there are games enough and the interval is narrow enough.
     """
 
@@ -88,6 +92,10 @@ class Board(Record):
     Attributes:
         players: the rows, best first; players without games come last and have no rank.
         flags: by player id, for those that have any.
+        alpha_rank: by player id, for those with games: weight in the long run of evolution, the sum is 1.
+        intransitivity: share of the results that no rating can explain: 0 for Elo's model, 1 for rock-paper-scissors;
+            None where nobody is clearly better than anybody.
+        intransitivity_low: lower end of its 95 % interval, `intransitivity_high` the upper one.
         seat_advantage: what playing from seat 0 is worth, in points, with its 95 % interval.
         draw_rate: probability of a draw between equals.
         matches: rated matches in the fit.
@@ -95,6 +103,10 @@ class Board(Record):
 
     players: tuple[Standing, ...]
     flags: dict[str, tuple[Flag, ...]]
+    alpha_rank: dict[str, float]
+    intransitivity: float | None
+    intransitivity_low: float | None
+    intransitivity_high: float | None
     seat_advantage: float
     seat_advantage_low: float
     seat_advantage_high: float
@@ -118,7 +130,6 @@ def standings(
     results: Iterable[MatchResult],
     players: Sequence[Player],
     ratings: Mapping[str, Rating] | None = None,
-    forfeit_rates: Mapping[str, float] | None = None,
     settings: StandingsSettings | None = None,
 ) -> Board:
     """The board of `players` from the whole log.
@@ -127,21 +138,16 @@ def standings(
         results: the log of rated matches, in any order, each once.
         players: who is to be on the board. Others in the log take part in the fit and have no row and no rank.
         ratings: live TrueSkill and Elo by player id.
-        forfeit_rates: percent of games forfeited by player id, where they are counted.
         settings: when a row is established.
 
     Returns:
         The board.
     """
-    return board(aggregate(results), players, ratings or {}, forfeit_rates or {}, settings or StandingsSettings())
+    return board(aggregate(results), players, ratings or {}, settings or StandingsSettings())
 
 
 def board(
-    counts: Counts,
-    players: Sequence[Player],
-    ratings: Mapping[str, Rating],
-    forfeit_rates: Mapping[str, float],
-    settings: StandingsSettings,
+    counts: Counts, players: Sequence[Player], ratings: Mapping[str, Rating], settings: StandingsSettings
 ) -> Board:
     """`standings` from counts that were aggregated before."""
     fitted = fit(counts)
@@ -155,13 +161,18 @@ def board(
     for row, player in enumerate(played):
         worst = table.worst_matchup(row)
         figures = table.figures(row) | {"worst_matchup": None if worst is None else names.get(worst, worst)}
-        rows.append(_standing(player, figures, ratings, forfeit_rates))
+        rows.append(_standing(player, figures, ratings))
     idle = sorted((player for player in players if player.id not in at), key=lambda player: player.id)
-    rows += [_standing(player, _NO_GAMES, ratings, forfeit_rates) for player in idle]
+    rows += [_standing(player, _NO_GAMES, ratings) for player in idle]
     flags = {player.id: flags for row, player in enumerate(played) if (flags := table.flags(row))}
+    cyclic = intransitivity(counts, fitted)
     return Board(
         players=tuple(rows),
         flags=flags,
+        alpha_rank={player.id: table.alpha_rank(row) for row, player in enumerate(played)},
+        intransitivity=None if cyclic is None else cyclic.value,
+        intransitivity_low=None if cyclic is None else cyclic.low,
+        intransitivity_high=None if cyclic is None else cyclic.high,
         seat_advantage=fitted.seat * ELO,
         seat_advantage_low=(fitted.seat - _Z95 * fitted.seat_error) * ELO,
         seat_advantage_high=(fitted.seat + _Z95 * fitted.seat_error) * ELO,
@@ -173,14 +184,12 @@ def board(
 _NO_GAMES: dict[str, object] = {
     **dict.fromkeys(["rank", "rank_low", "rank_high", "rating", "rating_low", "rating_high"]),
     **dict.fromkeys(["games", "wins", "draws", "losses"], 0),
-    **dict.fromkeys(["score", "superiority", "nash_weight", "worst_matchup"]),
+    **dict.fromkeys(["score", "superiority", "nash_weight", "worst_matchup", "forfeit_rate"]),
     "status": Status.PROVISIONAL,
 }
 
 
-def _standing(
-    player: Player, figures: Mapping[str, object], ratings: Mapping[str, Rating], forfeit_rates: Mapping[str, float]
-) -> Standing:
+def _standing(player: Player, figures: Mapping[str, object], ratings: Mapping[str, Rating]) -> Standing:
     live = ratings.get(player.id)
     return Standing.model_validate(
         {
@@ -192,7 +201,6 @@ def _standing(
             "trueskill_mu": None if live is None else live.mu,
             "trueskill_sigma": None if live is None else live.sigma,
             "elo": None if live is None else live.elo,
-            "forfeit_rate": forfeit_rates.get(player.id),
             "version": player.version,
         }
     )
@@ -208,9 +216,12 @@ class _Table:
         self._totals = counts.totals()
         self._games = counts.games()
         self._scores = _shrunk_scores(counts.points(), self._games, fitted.expected_scores())
-        log_odds = np.log(self._scores) - np.log1p(-self._scores)
+        listed = self._scores[np.ix_(order, order)]
+        log_odds = np.log(listed) - np.log1p(-listed)
         self._nash = nash_weights((log_odds - log_odds.T) / 2.0)
-        self._group = _main_group(self._games)
+        self._alpha = alpha_rank(listed)
+        self._group = by_matches(self._games)
+        self._comparable = by_points(counts.points())
         self._lows = np.sort((self._rating - self._half_width)[order])
         self._highs = np.sort((self._rating + self._half_width)[order])
 
@@ -234,9 +245,13 @@ class _Table:
             "losses": losses,
             "score": 100.0 * (wins + 0.5 * draws) / games,
             "superiority": self._superiority(row),
-            "nash_weight": float(self._nash[at]),
+            "nash_weight": float(self._nash[row]),
+            "forfeit_rate": 100.0 * int(self._counts.forfeits[at]) / games,
             "status": self._status(at, games),
         }
+
+    def alpha_rank(self, row: int) -> float:
+        return float(self._alpha[row])
 
     def worst_matchup(self, row: int) -> str | None:
         """Id of the opponent with the lowest shrunk score among those that were met."""
@@ -254,6 +269,8 @@ class _Table:
             flags.append(Flag.ALL_LOSSES)
         if not self._group[at]:
             flags.append(Flag.DISCONNECTED)
+        elif not flags and not self._comparable[at]:
+            flags.append(Flag.SEPARATED)
         return tuple(flags)
 
     def _status(self, at: int, games: int) -> Status:
@@ -276,20 +293,3 @@ def _shrunk_scores(points: Floats, games: Floats, expected: Floats) -> Floats:
     In (0, 1), with scores[i, j] + scores[j, i] = 1 up to rounding.
     """
     return np.clip((points + 2.0 * expected) / (games + 2.0), 1e-9, 1.0 - 1e-9)
-
-
-def _main_group(games: Floats) -> NDArray[np.bool_]:
-    """[n] whether a chain of matches joins a player to the largest group, the first of equal ones."""
-    met = games > 0
-    left = np.ones(len(games), dtype=np.bool_)
-    largest = np.zeros(len(games), dtype=np.bool_)
-    while left.any():
-        group = np.zeros(len(games), dtype=np.bool_)
-        border = np.flatnonzero(left)[:1]
-        while len(border):
-            group[border] = True
-            border = np.flatnonzero(met[border].any(axis=0) & ~group)
-        left &= ~group
-        if group.sum() > largest.sum():
-            largest = group
-    return largest

@@ -28,14 +28,14 @@ def test_a_row_says_what_the_log_says() -> None:
     players[1] = players[1].model_copy(update={"role": Role.MAIN_AGENT})
     log = [result(0, "p000", "p001", "wwdl" * 20), result(1, "p001", "p002", "wwww" * 20)]
     ratings = {"p001": Rating(mu=27.0, sigma=1.5, elo=1033.0)}
-    board = standings(log, players, ratings, {"p000": 2.5})
+    board = standings(log, players, ratings)
     rows = {row.id: row for row in board.players}
     middle = rows["p001"]
     assert (middle.games, middle.wins, middle.draws, middle.losses) == (160, 100, 20, 40)
     assert middle.score == pytest.approx(100 * 110 / 160)
     assert middle.worst_matchup == "name-0"
     assert (middle.trueskill_mu, middle.trueskill_sigma, middle.elo) == (27.0, 1.5, 1033.0)
-    assert (rows["p000"].elo, rows["p000"].forfeit_rate, middle.forfeit_rate) == (None, 2.5, None)
+    assert (rows["p000"].elo, rows["p000"].forfeit_rate) == (None, 0.0)
     assert (middle.role, middle.version) == (Role.MAIN_AGENT, "0")
     assert [row.rank for row in board.players] == [1, 2, 3]
     assert [row.id for row in board.players] == ["p000", "p001", "p002"]
