@@ -119,8 +119,12 @@ def configuration(arena: str | None, file: Path | None, flags: Sequence[Layer]) 
     if wanted == "cuda" and not gpu:
         raise ConfigError("device cuda: torch finds no CUDA GPU on this machine; --device cpu or --device auto")
     config = resolve(arena, file=file, flags=flags, gpu=gpu)
-    if not config.players.counts() and not config.evaluation.evaluators:
+    if not config.trains and not config.evaluation.evaluators:
         raise ConfigError("nothing would happen: there are neither learners nor evaluators (evaluation.evaluators)")
+    if config.run.steps is not None and not config.trains:
+        raise ConfigError(
+            f"run.steps = {config.run.steps}, but there is no learner to take them; --for limits the time"
+        )
     _check_parts(config)
     return config
 
@@ -169,7 +173,7 @@ def _check_parts(config: LeagueConfig) -> None:
         with closing(make_arena(config.arena, **config.arena_options)) as arena:
             for anchor in config.evaluation.anchors:
                 make_scripted(anchor, arena.spec)
-            if config.players.counts():
+            if config.trains:
                 check_trainable(arena, config.rollout)
                 Network(config.network, arena.spec.observation_shape, arena.spec.num_actions)
     except (ArenaOptionError, ScriptedPlayerError, UnknownArenaError):

@@ -38,9 +38,9 @@ class Crew:
         return (*self.learners, *self.evaluators, *self.raters)
 
     @property
-    def training(self) -> bool:
-        """Whether a learner is at work."""
-        return any(worker.working for worker in self.learners)
+    def working(self) -> bool:
+        """Whether the run gets on: a learner is at work, or an evaluator where nobody is trained."""
+        return any(worker.working for worker in self.learners or self.evaluators)
 
     def hear(self, heartbeats: Sequence[Heartbeat], now: float) -> None:
         """Take note of the last heartbeats."""

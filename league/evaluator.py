@@ -204,7 +204,7 @@ class Evaluator:
         for player in players:
             self._faults.pop(player.id, None)
             if player.kind is Kind.BOT:
-                failures = rated.failures[player.id]
+                failures = rated.failures.get(player.id, [])  # a checkpoint that was submitted has none
                 limit = config.bots.suspend_after
                 note_failures(self._process.store, player, pairing.id, len(rated.outcomes), failures, limit)
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from matchmaking.bot_records import BotState
 from matchmaking.records import Heartbeat, Kind, LearnerStatus, Player, Rating, Role
 from matchmaking.service import Matchmaker
 
-BOARD_ROWS = 10
+BOARD_ROWS = 20
 STOPPED = "stopped"
 WINDOW = 10.0  # seconds over which rates are taken
 
@@ -69,6 +70,8 @@ class Snapshot(_Part):
         learners: the players in training.
         board: the best rated players, best first.
         population: frozen, scripted and bot players.
+        bots: submitted bots that are matched.
+        suspended: bots that are not matched any more because they kept failing.
         rated_games: matches in the log of rated matches.
         rated_games_per_second: None until two moments are known.
         processes: last heartbeats.
@@ -82,6 +85,8 @@ class Snapshot(_Part):
     learners: tuple[LearnerRow, ...] = ()
     board: tuple[RatedRow, ...] = ()
     population: int = 0
+    bots: int = 0
+    suspended: int = 0
     rated_games: int = 0
     rated_games_per_second: float | None = None
     processes: tuple[Heartbeat, ...] = ()
@@ -139,6 +144,7 @@ class SnapshotReader:
                 row = _learner_row(player, statuses.get(player.id), newest, games)
                 still = {"samples_per_second": 0.0, "games_per_second": None}
                 learners.append(row.model_copy(update=still) if state == STOPPED else row)
+        states = [bot.state for bot in store.bots.all().values()]
         by_id = {player.id: player for player in players}
         board = sorted(ratings.items(), key=lambda item: (3 * item[1].sigma - item[1].mu, item[0]))
         return Snapshot(
@@ -150,6 +156,8 @@ class SnapshotReader:
             learners=tuple(learners),
             board=tuple(_rated_row(by_id[player], rating) for player, rating in board[:BOARD_ROWS]),
             population=len(players) - len(learners),
+            bots=states.count(BotState.ACTIVE),
+            suspended=states.count(BotState.SUSPENDED),
             rated_games=rated_games,
             rated_games_per_second=None
             if state == STOPPED

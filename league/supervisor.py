@@ -27,6 +27,7 @@ from league.process import FINISH, STOP
 from league.registration import register_players
 from league.runs import RunFolder
 from league.snapshot import Snapshot, SnapshotReader
+from league.suspension import inactive
 from league.watch import Reporter
 from league.worker import Patience, Worker, WorkerFailedError
 from matchmaking.errors import MatchmakingError, RedisUnreachableError
@@ -107,6 +108,7 @@ class Supervisor:
         self._next_look = 0.0
         self._stop_asked = False
         self._flagged: set[str] = set()
+        self._left_out: set[str] = set()  # bots that are not matched
         self._statuses: dict[str, LearnerStatus] = {}
 
     def run(self) -> int:
@@ -145,6 +147,7 @@ class Supervisor:
         self._commands_seen = self._store.processes.num_commands()
         self._statuses = self._store.processes.statuses()
         self._known_players = len(self._store.players())
+        self._left_out = set(inactive(self._store))
         return make_crew(
             self._run,
             config,
@@ -199,7 +202,7 @@ class Supervisor:
 
     def _clock_tick(self, crew: Crew, now: float) -> None:
         with suppress(RedisUnreachableError):  # it is saved the next time
-            self._clock.tick(now, crew.training)
+            self._clock.tick(now, crew.working)
 
     def _look(self, crew: Crew, now: float) -> None:
         """Look into Redis, and show what is there."""
@@ -220,14 +223,20 @@ class Supervisor:
         self._reporter.update(self._with_steps_left(snapshot))
 
     def _announce(self) -> None:
-        """Say who joined the pool, and who cannot play."""
+        """Say who joined the pool, and who cannot play or is left out."""
         for player in self._store.players(since=self._known_players):
             self._known_players += 1
-            self._say(f"{player.name} joins the pool after {player.steps:,} samples")
+            after = "" if player.kind is not Kind.FROZEN else f" after {player.steps:,} samples"
+            self._say(f"{player.name} joins the pool{after}")
         for flagged, reason in unplayable(self._store).items():
             if flagged not in self._flagged:
                 self._flagged.add(flagged)
                 self._say(f"not rated any more: {reason}")
+        left_out = inactive(self._store)
+        names = {player.id: player.name for player in self._store.players()} if left_out.keys() - self._left_out else {}
+        for bot in left_out.keys() - self._left_out:
+            self._say(f"{names[bot]} gets no more matches: {left_out[bot]}")
+        self._left_out = set(left_out)  # one that is made active again may be left out once more
 
     def _with_steps_left(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with the time that a limit of samples leaves, where that is shorter."""

@@ -23,6 +23,7 @@ from league.text import SHORT_ROLES, amount, duration, number, percent, skill
 
 WIDE = 100  # columns from which the roles are written out
 BOARD_ROWS = 8
+LONG_BOARD_ROWS = 20  # where nobody is trained
 EVENT_ROWS = 5
 LINE_EVERY = 10.0
 
@@ -128,9 +129,23 @@ def summary(snapshot: Snapshot) -> str:
         f"{row.name} {amount(row.steps)} steps, pool {percent(row.pool_win_rate)}, elo {number(row.elo, 0)}"
         for row in snapshot.learners
     ]
-    parts.append(f"{amount(snapshot.samples_per_second)} samples/s")
-    parts.append(f"{snapshot.frozen} frozen, {amount(snapshot.rated_games)} rated games")
+    if snapshot.learners:
+        parts.append(f"{amount(snapshot.samples_per_second)} samples/s")
+        members = f"{snapshot.frozen} frozen"
+    else:
+        members = f"{snapshot.population} players"
+    parts.append(f"{members}{_bots(snapshot)}, {amount(snapshot.rated_games)} rated games")
+    if not snapshot.learners and snapshot.board:
+        parts.append(f"best {snapshot.board[0].name}, elo {number(snapshot.board[0].elo, 0)}")
     return " | ".join(parts)
+
+
+def _bots(snapshot: Snapshot) -> str:
+    """How many bots there are, as the middle of a sentence; nothing where there are none."""
+    if not snapshot.bots and not snapshot.suspended:
+        return ""
+    bots = "1 bot" if snapshot.bots == 1 else f"{snapshot.bots} bots"
+    return f", {bots}" + (f" ({snapshot.suspended} suspended)" if snapshot.suspended else "")
 
 
 def render(
@@ -138,11 +153,16 @@ def render(
 ) -> RenderableType:
     """The live picture for a terminal of `width` columns, with fewer rows of the board where `height` is small."""
     wide = width >= WIDE
-    room = BOARD_ROWS if height is None else height - len(snapshot.learners) - len(events) - 14
-    parts: list[RenderableType] = [_headline(snapshot), learner_table(snapshot, wide)]
+    most = BOARD_ROWS if snapshot.learners else LONG_BOARD_ROWS
+    room = most if height is None else height - len(snapshot.learners) - len(events) - 14
+    parts: list[RenderableType] = [_headline(snapshot)]
+    if snapshot.learners:
+        parts.append(learner_table(snapshot, wide))
     if snapshot.board and room > 0:
         parts.append(Text())
-        parts.append(board_table(snapshot, wide, min(room, BOARD_ROWS)))
+        parts.append(board_table(snapshot, wide, min(room, most)))
+    elif not snapshot.learners:
+        parts.append(Text("\nNobody has been rated yet: `league submit BOT --name NAME` enters a bot.", style="dim"))
     if events:
         parts.append(Rule(style="dim"))
         parts += [Text(event, style="dim", no_wrap=True, overflow="ellipsis") for event in events]
@@ -158,8 +178,9 @@ def _headline(snapshot: Snapshot) -> Text:
     rate = snapshot.rated_games_per_second
     rated = "" if rate is None else f" ({amount(rate)}/s)"
     text.append("\n")
+    speed = f"{amount(snapshot.samples_per_second)} samples/s, " if snapshot.learners else ""
     text.append(
-        f"{amount(snapshot.samples_per_second)} samples/s, {snapshot.population} players in the pool, "
+        f"{speed}{snapshot.population} players in the pool{_bots(snapshot)}, "
         f"{amount(snapshot.rated_games)} rated games{rated}",
         style="dim",
     )

@@ -29,7 +29,11 @@ WATCH_EVERY = 1.0  # seconds
 @click.option("--for", "duration", metavar="TIME", help="How long to train: 90s, 10m, 2h (default: until stopped).")
 @click.option("--steps", type=click.IntRange(min=1), help="End after so many learner samples of each player.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (default: auto).")
-@click.option("--players", metavar="ROLE=N,...", help="Learners by role, such as main_agent=1,main_exploiter=1.")
+@click.option(
+    "--players",
+    metavar="ROLE=N,...",
+    help="Learners by role, such as main_agent=1,main_exploiter=1; none for an arena without.",
+)
 @click.option("--redis", metavar="URL", help="A Redis to use instead of the embedded one.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random stream (default: 0).")
 @click.option(
@@ -53,7 +57,7 @@ def start(
     fresh: bool,
     runs_dir: Path | None,
 ) -> None:
-    """Start a league on ARENA (default: connect_four) and watch it train.
+    """Start a league on ARENA (default: connect_four) and watch it train, or with --players none an arena for bots.
 
     Settings come from the arena's preset, then --config, then the environment (LEAGUE_PPO__EPOCHS=4), then these
     options; what came out is in the run's league.toml. Ctrl-C stops the run, `league resume` goes on with it.
