@@ -227,7 +227,7 @@ def errors(name: str, count: int, run: str | None, runs_dir: Path | None, as_jso
     if not records:
         click.echo(f"{player.name} has not failed")
     for record in records[-count:]:
-        _show_failure(record)
+        show_failure(record)
     if len(records) > count:
         click.echo(f"{len(records) - count} older ones: -n {len(records)} shows them")
     if bot.reason:
@@ -265,16 +265,18 @@ def _rejections(as_json: bool) -> Iterator[None]:
         if as_json:
             print_json({"ok": False, "failures": [error.record.model_dump(mode="json")]})
         elif error.record.traceback:
-            _show_failure(error.record)
+            show_failure(error.record)
         raise
 
 
 def _show_report(report: Report) -> None:
     click.echo(f"{report.name} ({report.language}, version {report.version[:12]}) in {report.arena}")
     if report.language != "checkpoint":
-        click.echo(f"  sandbox: {', '.join(report.layers) or 'NONE: it could read and send everything that you can'}")
+        click.echo("  sandbox:" if report.layers else "  sandbox: NONE, it can read and send whatever you can")
+        for layer in report.layers:
+            click.echo(f"{INDENT}{layer}")
     for record in report.failures:
-        _show_failure(record)
+        show_failure(record)
     for tried in report.tried:
         against = "against itself" if tried.agent is None else f"as {tried.agent} against {tried.opponent}"
         result = f"{tried.won} won, {tried.drawn} drawn, {tried.lost} lost" if tried.agent else "played to the end"
@@ -291,7 +293,7 @@ def _show_report(report: Report) -> None:
     click.echo("  ok" if report.ok else "  NOT ok: a league would not take it")
 
 
-def _show_failure(record: FailureRecord) -> None:
+def show_failure(record: FailureRecord) -> None:
     """A failure record for people. Its texts were made harmless when it was made."""
     place = [f"match {record.match}"] if record.match else []
     place += [f"as {record.agent}"] if record.agent else []
