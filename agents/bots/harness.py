@@ -59,6 +59,7 @@ class Brood:
 
     def __init__(self, control: socket.socket, python: Any, confine: Any) -> None:
         self._control, self._python, self._confine = control, python, confine
+        self._pid = os.getpid()
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._pids: dict[int, int] = {}  # by pidfd
@@ -129,12 +130,11 @@ class Brood:
         """In the child: turn into the bot. Never returns, so that nothing of the nursery's loop runs twice."""
         status = 1
         try:
-            parent = os.getppid()
             arrange(fds)
             os.chdir(request["folder"])
             speaker = CHANNEL if request["language"] != "command" else 1
             try:
-                self._confine.confine(self._confine.Confinement.from_json(request["plan"]), parent)
+                self._confine.confine(self._confine.Confinement.from_json(request["plan"]), self._pid)
             except self._confine.ConfinementError as error:
                 say(speaker, {"type": "infra", "message": str(error)})
                 os._exit(0)

@@ -1,42 +1,23 @@
-"""Starting bots' processes cheaply: a small interpreter that is up already, and forks (`agents.bots.harness`)."""
+"""Starting bots' processes cheaply: forked, confined, from an interpreter that is up already."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import select
-import signal
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from agents.bots.core import Clocks, InfraError, Isolation, Limits
-from agents.bots.diagnosis import Ended
+from agents.bots.core import Clocks, Isolation, Limits
+from agents.bots.interpreter import Interpreter
 from agents.bots.process import BotProcess
-from agents.bots.sandbox.confine import LAYERS, plan_for
+from agents.bots.sandbox import bwrap, layers
+from agents.bots.sandbox.confine import plan_for
 from agents.bots.sandbox.rlimits import tasks_limit
 from agents.bots.source import BotSource
 from arenas.core import ArenaSpec
 
-HARNESS = Path(__file__).with_name("harness.py")
-ANSWER = 30.0  # seconds within which a nursery that is well has answered
-GRACE = 5.0  # seconds in which a killed process has gone
-DATAGRAM = 65536
-ENVIRONMENT = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "LANG": "C.UTF-8",
-    "HOME": "/",
-    "PYTHONHASHSEED": "0",  # a match can be played again: sets have the same order
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
-"""All that a bot's process finds in its environment."""
+SPARE = 4
+"""Interpreters without a living process that `strict`, where each folder has its own, keeps warm."""
 
 
 class Nursery:
@@ -58,12 +39,9 @@ class Nursery:
         without: Collection[str] = (),
     ) -> None:
         self.isolation, self.limits = isolation, limits or Limits()
-        self._without = frozenset(LAYERS if isolation is Isolation.NONE else without)
-        self._tasks = None if "rlimits" in self._without else tasks_limit(self.limits.threads)
-        self._preload = list(preload)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._lock = threading.Lock()
+        self._preload, self._off = list(preload), frozenset(without)
+        self._interpreters: dict[str, Interpreter] = {}  # by the bot's folder in strict, else one by ""
+        self._tasks = tasks_limit(self.limits.threads)
 
     def __enter__(self) -> Self:
         return self
@@ -72,62 +50,77 @@ class Nursery:
         self.close()
 
     def layers(self) -> list[str]:
-        """The layers of the sandbox that a bot is under, for people."""
-        return []
+        """The layers of the sandbox on this machine, a line each, for people.
+
+        Raises:
+            SandboxUnavailableError: one that this isolation needs is missing.
+        """
+        return layers.require(self.isolation).describe().splitlines()
 
     def start(self, source: BotSource, spec: ArenaSpec, clocks: Clocks) -> BotProcess:
         """Start a bot and wait until it is ready to play.
 
         Raises:
             BotFailedError: it is not within `clocks.start`.
+            SandboxUnavailableError: this machine cannot isolate it.
             InfraError: the host could not start it.
         """
+        interpreter = self._interpreter(source)
         command = source.language == "command"
+        request = {
+            "folder": str(source.folder),
+            "language": source.language,
+            "entry": source.entry,
+            "command": list(source.command),
+            "plan": self._plan(source),
+        }
         ours, theirs = _pipes() if command else _socketpair()
         log, log_end = os.pipe()
         try:
-            reply, fds = self._request(
-                {
-                    "op": "start",
-                    "folder": str(source.folder),
-                    "language": source.language,
-                    "entry": source.entry,
-                    "command": list(source.command),
-                    "plan": self._plan(source),
-                },
-                [*theirs, log_end],
-            )
-            if "error" in reply or len(fds) != 1:
-                raise InfraError(f"a bot's process could not be started: {reply.get('error', 'no pidfd came')}")
-        except InfraError:
-            for fd in {*ours, log}:
+            pid, pidfd = interpreter.start(request, [*theirs, log_end])
+        except BaseException:
+            for fd in (*ours, log):
                 os.close(fd)
             raise
         finally:
             for fd in (*theirs, log_end):
                 os.close(fd)
         process = BotProcess(
-            self, reply["pid"], fds[0], (ours[0], ours[-1], log), source=source, spec=spec, clocks=clocks
+            interpreter,
+            pid,
+            pidfd,
+            (ours[0], ours[-1], log),
+            source=source,
+            spec=spec,
+            clocks=clocks,
+            limits=self.limits,
+            isolation=self.isolation,
         )
         process.start()
         return process
 
-    def reap(self, pid: int, pidfd: int) -> Ended | None:
-        """How a process of ours ended; None where it goes on.
-
-        Raises:
-            InfraError: the nursery is gone, and nobody knows.
-        """
-        waiting = select.poll()
-        waiting.register(pidfd, select.POLLIN)
-        waiting.poll(GRACE * 1000)
-        ended = self._request({"op": "reap", "pid": pid})[0]["ended"]
-        return None if ended is None else Ended(int(ended["code"]), int(ended["memory"]), float(ended["cpu"]))
-
     def close(self) -> None:
-        """End the nursery and every bot of it."""
-        with self._lock:
-            self._end()
+        """End the nursery's own process and every bot."""
+        for interpreter in self._interpreters.values():
+            interpreter.close()
+        self._interpreters = {}
+
+    def _interpreter(self, source: BotSource) -> Interpreter:
+        """The one that starts this bot: a new one where there is none, or it has died."""
+        strict = self.isolation is Isolation.STRICT
+        key = str(source.folder) if strict else ""
+        found = self._interpreters.pop(key, None)
+        if found is not None and not found.alive:
+            found.close()
+            found = None
+        if found is None:
+            layers.require(self.isolation)
+            found = Interpreter(self._preload, bwrap.prefix([source.folder]) if strict else ())
+        self._interpreters[key] = found  # the last one used comes last
+        idle = [name for name, each in self._interpreters.items() if not each.living and name != key]
+        for name in idle[:-SPARE]:
+            self._interpreters.pop(name).close()
+        return found
 
     def _plan(self, source: BotSource) -> str:
         """What a bot's process may do."""
@@ -140,74 +133,9 @@ class Nursery:
             files=self.limits.files,
             tasks=self._tasks,
             keep=(0, 1, 2) if command else (0, 1, 2, 3),
-            without=self._without,
+            without=layers.require(self.isolation).without | self._off,
         )
         return plan.to_json()
-
-    def _request(self, message: dict[str, Any], fds: Sequence[int] = ()) -> tuple[dict[str, Any], list[int]]:
-        with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                if message["op"] != "start":
-                    raise InfraError("the nursery of the bots' processes has died")
-                self._end()
-                self._begin()
-            assert self._control is not None
-            try:
-                socket.send_fds(self._control, [json.dumps(message).encode()], list(fds))
-                return self._receive()
-            except OSError as error:
-                text = self._last_words()
-                self._end()
-                raise InfraError(f"the nursery of the bots' processes does not answer ({error}){text}") from error
-
-    def _receive(self) -> tuple[dict[str, Any], list[int]]:
-        assert self._control is not None
-        data, fds, _, _ = socket.recv_fds(self._control, DATAGRAM, 4)
-        if not data:
-            raise OSError("it has ended")
-        return json.loads(data), list(fds)
-
-    def _begin(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            ours.settimeout(ANSWER)
-            # -s -P and an environment of our own: what -I would do, but -I would ignore PYTHONHASHSEED too.
-            command = [sys.executable, "-s", "-P", "-B", str(HARNESS), str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                [*command, *self._preload],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=ENVIRONMENT,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        self._control = ours
-        self._receive()
-
-    def _last_words(self) -> str:
-        """What a nursery that has ended wrote to its stderr."""
-        if self._process is None or self._process.stderr is None:
-            return ""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        os.set_blocking(self._process.stderr.fileno(), False)
-        text = (self._process.stderr.read() or b"").decode("utf-8", "replace").strip()
-        return ": " + text.splitlines()[-1] if text else ""
-
-    def _end(self) -> None:
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if self._process is not None:
-            try:
-                self._process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                self._process.send_signal(signal.SIGKILL)
-                self._process.wait()
-            if self._process.stderr is not None:
-                self._process.stderr.close()
-            self._process = None
 
 
 def _socketpair() -> tuple[list[int], list[int]]:

@@ -32,10 +32,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Keeper(Protocol):
-    """Who started the process and can tell how it ended: the nursery."""
-
-    limits: Limits
-    isolation: Isolation
+    """Who started the process."""
 
     def reap(self, pid: int, pidfd: int) -> Ended | None:
         """How the process ended; None where it goes on."""
@@ -62,6 +59,8 @@ class BotProcess:
         source: what it is.
         spec: of the arena that it plays.
         clocks: its time.
+        limits: what it may use.
+        isolation: how it is confined.
     """
 
     def __init__(
@@ -74,9 +73,11 @@ class BotProcess:
         source: BotSource,
         spec: ArenaSpec,
         clocks: Clocks,
+        limits: Limits,
+        isolation: Isolation,
     ) -> None:
         self._keeper, self._inner_pid, self._pidfd = keeper, pid, pidfd
-        self._limits, self._isolation = keeper.limits, keeper.isolation
+        self._limits, self._isolation = limits, isolation
         self._source, self._spec, self._clocks = source, spec, clocks
         self._speaks_frames = source.language != "command"
         self.pid = _pid_of(pidfd)
@@ -182,7 +183,7 @@ class BotProcess:
         raise self._invalid(answer, mask)
 
     def kill(self) -> Ended | None:
-        """End the process at once; how it ended, where that is known."""
+        """End the process at once; how it ended, where its nursery still can tell."""
         if not self.alive:
             return None
         self.alive = False
@@ -193,6 +194,8 @@ class BotProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             return self._keeper.reap(self._inner_pid, self._pidfd)
+        except InfraError:
+            return None
         finally:
             with contextlib.suppress(MisconductError):
                 self._channel.drain()
@@ -287,7 +290,9 @@ class BotProcess:
         milliseconds = self._milliseconds()
         ended = self.kill()
         if ended is None:
-            raise InfraError("nobody knows how a bot's process ended")
+            raise InfraError(
+                "a bot's process has ended and the nursery cannot tell how: most likely it has died itself"
+            )
         found = diagnosis.of_end(ended, self._log(), self._limits, self._isolation)
         if self._phase is Phase.IMPORT and found.code is FailureCode.CRASH:
             found = Diagnosis(FailureCode.IMPORT_ERROR, found.message)
