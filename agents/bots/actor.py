@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from agents.bots.core import BotFailedError, Clocks, FailureRecord
+from agents.bots.core import BotFailedError, Clocks, FailureRecord, InfraError
 from agents.bots.nursery import Nursery
-from agents.bots.process import BotProcess
+from agents.bots.process import Array, BotProcess
 from agents.bots.source import BotSource
 from arenas.core import ArenaSpec, Observation
 from arenas.match import FORFEIT
@@ -62,7 +62,11 @@ class BotActor:
         ]
 
     def begin(self, batch: int, device: torch.device) -> None:
-        """Have a live process, reset for its match, in each of `batch` rows; a row that fails here forfeits later."""
+        """Have a live process, reset for its match, in each of `batch` rows; a row that fails here forfeits later.
+
+        Raises:
+            InfraError: the host's fault; its processes are gone.
+        """
         if len(self._seats) != batch:
             raise ValueError(f"{self.name} was told of {len(self._seats)} rows, but is to play {batch}")
         self.failures, self._failed, self._step = [], {}, 0
@@ -70,47 +74,67 @@ class BotActor:
             if process is not None:
                 process.kill()
         self._processes = [*self._processes[:batch], *[None] * (batch - len(self._processes))]
+        try:
+            self._be_ready()
+        except InfraError:
+            self.close()
+            raise
+
+    def _be_ready(self) -> None:
         unfit: FailureRecord | None = None
         for row, (match, seed, agent) in enumerate(self._seats):
-            process = self._processes[row]
+            if unfit is not None and not self._lives(row):
+                # What cannot start for one match cannot for the next: it is not tried, and waited for, in every row.
+                self._failed[row] = unfit.model_copy(update={"match": match, "agent": agent})
+                continue
             try:
-                if process is None or not process.alive:
-                    if unfit is not None:  # a bot that cannot start has failed in all rows, not once more in each
-                        self._failed[row] = unfit.model_copy(update={"match": match, "agent": agent})
-                        continue
-                    try:
-                        process = self._nursery.start(self._source, self.spec, self._clocks)
-                    except BotFailedError as error:
-                        unfit = error.record.model_copy(update={"match": match, "agent": agent})
-                        self._failed[row] = unfit
-                        continue
-                    self._processes[row] = process
+                if not self._lives(row):
+                    self._processes[row] = self._nursery.start(self._source, self.spec, self._clocks)
+            except BotFailedError as error:
+                unfit = self._failed[row] = error.record.model_copy(update={"match": match, "agent": agent})
+                continue
+            process = self._processes[row]
+            assert process is not None
+            try:
                 process.reset(match, seed, agent)
             except BotFailedError as error:
                 self._failed[row] = error.record
+
+    def _lives(self, row: int) -> bool:
+        process = self._processes[row]
+        return process is not None and process.alive
 
     def at_step(self, step: int) -> None:
         """Be told the step of the matches (see `arenas.match.SteppedActor`)."""
         self._step = step
 
     def act(self, observation: Observation, uniforms: Tensor, live: Tensor) -> Tensor:
-        """Ask the rows that are live (see `agents.core.Agent.act`)."""
+        """Ask the rows that are live (see `agents.core.Agent.act`).
+
+        Raises:
+            InfraError: the host's fault; its processes are gone.
+        """
         seen, masks = (tensor.cpu().numpy() for tensor in observation)
         chosen = [0] * len(live)
         for row in live.nonzero()[:, 0].tolist():
-            process = self._processes[row]
-            record = self._failed.get(row)
-            if record is None and process is not None:
-                try:
-                    chosen[row] = process.act(seen[row], masks[row], self._step)
-                    continue
-                except BotFailedError as error:
-                    record = self._failed[row] = error.record
-            assert record is not None
-            self.failures.append((row, record))
-            chosen[row] = FORFEIT
+            chosen[row] = self._ask(row, seen[row], masks[row])
         self._step += 1
         return torch.tensor(chosen, dtype=torch.int64, device=live.device)
+
+    def _ask(self, row: int, seen: Array, mask: Array) -> int:
+        process = self._processes[row]
+        record = self._failed.get(row)
+        if record is None:
+            assert process is not None  # or the row would have failed
+            try:
+                return process.act(seen, mask, self._step)
+            except BotFailedError as error:
+                record = self._failed[row] = error.record
+            except InfraError:
+                self.close()
+                raise
+        self.failures.append((row, record))
+        return FORFEIT
 
     def close(self) -> None:
         """End its processes."""

@@ -159,7 +159,10 @@ class BotProcess:
 
         Raises:
             BotFailedError: it failed.
+            ValueError: what it is to see has another shape than its spec says.
         """
+        if observation.shape != self._spec.observation_shape:
+            raise ValueError(f"an observation has shape {observation.shape}, not {self._spec.observation_shape}")
         self._step = step
         self._number += 1
         number, move, bank = self._number, self._clocks.move, self.bank
