@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -98,8 +97,6 @@ def _values(name: str, arena: Arena) -> dict[str, str]:
         "ARENA": spec.name,
         "ABOUT": _about(arena),
         "SHAPE": str(list(spec.observation_shape)),
-        "CELLS": str(math.prod(spec.observation_shape)),
-        "ACTIONS": str(spec.num_actions),
         "LAST": str(spec.num_actions - 1),
     }
 

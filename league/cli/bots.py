@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,13 @@ from league.text import MISSING, amount, number
 if TYPE_CHECKING:
     from agents.bots.check import Report
     from agents.bots.core import FailureRecord
+    from arenas.core import Arena
     from league.runs import RunFolder
 
 REJECTED = 5  # exit code
 DEFAULT_ARENA = "connect_four"
 INDENT = "    "
+MOST_LINES, MOST_COLUMNS = 25, 300  # that are shown of a bot's traceback or output; --json has all that is kept
 
 
 @click.group(cls=LeagueGroup)
@@ -33,7 +35,7 @@ def bots() -> None:
 
 @bots.command()
 @click.argument("name")
-@click.option("--arena", metavar="NAME", default=DEFAULT_ARENA, show_default=True, help="The game that it plays.")
+@click.option("--arena", metavar="NAME", help=f"The game that it plays (default: --run's, else {DEFAULT_ARENA}).")
 @click.option(
     "--language",
     type=click.Choice(["python", "function", "kaggle", "javascript", "c"]),
@@ -42,13 +44,16 @@ def bots() -> None:
     help="python: a class; function: a Python function; kaggle: as on kaggle.com; javascript: for node.",
 )
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder (default: ./NAME).")
-def new(name: str, arena: str, language: str, output: Path | None) -> None:
+@run_option
+def new(
+    name: str, arena: str | None, language: str, output: Path | None, run: str | None, runs_dir: Path | None
+) -> None:
     """Write the starter bot NAME: it plays at once, and says where your idea goes."""
-    import arenas
     from agents.bots.new import Language, write_bot
 
-    with closing(arenas.make(arena)) as game:
+    with closing(_game(arena, find_run(run, runs_dir) if run is not None else None)) as game:
         written = write_bot(name, Language(language), game, output or Path(name))
+        arena = game.spec.name
     folder = written[0].parent
     for path in written:
         click.echo(f"wrote {path}")
@@ -61,7 +66,7 @@ def new(name: str, arena: str, language: str, output: Path | None) -> None:
 
 @bots.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--arena", metavar="NAME", help="The game (default: the first that its bot.toml names, else --run's).")
+@click.option("--arena", metavar="NAME", help="The game (default: --run's, else the first that its bot.toml names).")
 @click.option(
     "--isolation",
     type=click.Choice(["auto", "strict", "docker", "none"]),
@@ -82,14 +87,13 @@ def check(
 
 
 def _check(path: Path, arena: str | None, isolation: str | None, folder: RunFolder | None, as_json: bool) -> None:
-    import arenas
     from agents.bots.check import CHECKPOINT, check_checkpoint
     from agents.bots.core import Isolation
     from agents.bots.source import load_source
     from agents.bots.staging import Bounds
     from agents.durable import sha256
     from league.config import BotsConfig
-    from league.submission import check_source, checkpoint_bytes, run_arena
+    from league.submission import check_source, checkpoint_bytes
 
     settings = folder.config().bots if folder else BotsConfig()
     if isolation is not None:
@@ -97,11 +101,7 @@ def _check(path: Path, arena: str | None, isolation: str | None, folder: RunFold
     source = None
     if not path.name.endswith(CHECKPOINT):
         source = load_source(path, Bounds(size=settings.max_size))
-    if arena is None and folder is not None:
-        game = run_arena(folder)
-    else:
-        game = arenas.make(arena or (source.arenas[0] if source and source.arenas else DEFAULT_ARENA))
-    with closing(game):
+    with closing(_game(arena, folder, source.arenas[:1] if source else ())) as game:
         if source is None:
             version = sha256(checkpoint_bytes(path, settings.max_size))
             report = check_checkpoint(path, game, path.stem, version)
@@ -113,6 +113,16 @@ def _check(path: Path, arena: str | None, isolation: str | None, folder: RunFold
         _show_report(report)
     if not report.ok:
         click.get_current_context().exit(REJECTED)
+
+
+def _game(arena: str | None, folder: RunFolder | None, otherwise: Sequence[str] = ()) -> Arena:
+    """The arena of this name, the run's, or the first of the others."""
+    import arenas
+    from league.submission import run_arena
+
+    if arena is None and folder is not None:
+        return run_arena(folder)
+    return arenas.make(arena or next(iter(otherwise), DEFAULT_ARENA))
 
 
 @click.command()
@@ -314,4 +324,5 @@ def show_failure(record: FailureRecord) -> None:
     for title, text in (("traceback", record.traceback), ("its output", record.stderr)):
         if text.strip():
             click.echo(f"{INDENT}{title}:")
-            click.echo("\n".join(f"{INDENT}  {line}" for line in text.rstrip().splitlines()))
+            for line in text.rstrip().splitlines()[-MOST_LINES:]:
+                click.echo(f"{INDENT}  {line if len(line) <= MOST_COLUMNS else line[:MOST_COLUMNS] + ' ...'}")
