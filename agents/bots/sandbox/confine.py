@@ -88,11 +88,10 @@ class Confinement:
 
 
 def interpreter_paths() -> tuple[str, ...]:
-    """What this Python reads when it imports: its program, shared library, standard library and site-packages."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    """What this Python reads when it imports: its program, shared libraries, standard library and site-packages."""
     return (
         os.path.realpath(sys.executable),
-        f"{sys.base_prefix}/lib/libpython{version}.so.1.0",
+        f"{sys.base_prefix}/lib",
         os.path.dirname(os.__file__),  # noqa: PTH120  (pathlib costs the nursery an import)
         f"{sys.prefix}/pyvenv.cfg",
         *site.getsitepackages(),
@@ -156,8 +155,9 @@ def _put_on(plan: Confinement, layer: str) -> None:
 def confine(plan: Confinement, parent: int | None = None) -> tuple[str, ...]:
     """Confines this process, and all that it starts, for good.
 
-    In this order: descriptors closed, a death with its parent, a session of its own, then limits, capabilities,
-    Landlock and seccomp.
+    In this order: descriptors closed, a death with its parent, a process group of its own, then limits, capabilities,
+    Landlock and seccomp. The nursery leads a session without a terminal: one more session a bot would cost a wait of
+    milliseconds on a busy machine (the kernel's autogroups), and let a bot ask for a terminal.
 
     Args:
         plan: what stays allowed.
@@ -173,10 +173,10 @@ def confine(plan: Confinement, parent: int | None = None) -> tuple[str, ...]:
     step = "descriptors"
     try:
         kernel.close_all_but(plan.keep)
-        step = "session"
+        step = "process group"
         _die_with(parent)
-        if os.getsid(0) != os.getpid():
-            os.setsid()
+        if os.getpgid(0) != os.getpid():
+            os.setpgid(0, 0)
         if not kernel.has_one_thread():
             raise ConfinementError("the process has several threads; the layers would hold for one of them only")
         step = "no_new_privs"

@@ -19,6 +19,8 @@ _PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT, _CLEAR_ALL = 47, 4
 _NOROOT_LOCKED = 0b11  # SECBIT_NOROOT and its lock: uid 0 gains nothing by execve
 _CAPABILITY_VERSION_3 = 0x20080522
+_SIGNALS = 128
+"""Signals that wait and timers: the kernel takes them off the whole user's allowance."""
 _SLACK = 32
 """Processes of one bot's size that a user's RLIMIT_NPROC leaves room for."""
 
@@ -49,6 +51,7 @@ def limit(*, memory: int, data_only: bool, cpu: int, files: int, tasks: int | No
     _lower(resource.RLIMIT_NOFILE, files, files)
     for which in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
         _lower(which, 0, 0)
+    _lower(resource.RLIMIT_SIGPENDING, _SIGNALS, _SIGNALS)
     if tasks is not None:
         _lower(resource.RLIMIT_NPROC, tasks, tasks)
 

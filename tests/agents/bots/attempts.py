@@ -266,8 +266,8 @@ def descriptors(_: int) -> list[int]:
     return found
 
 
-def session(_: int) -> dict[str, Any]:
-    return {"leader": os.getsid(0) == os.getpid(), "no_new_privs": kernel.prctl(39), "dies": _death_signal()}
+def place(_: int) -> dict[str, Any]:
+    return {"group": os.getpgid(0) == os.getpid(), "no_new_privs": kernel.prctl(39), "dies": _death_signal()}
 
 
 def _death_signal() -> int:

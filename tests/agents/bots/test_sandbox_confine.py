@@ -116,9 +116,9 @@ def test_only_the_kept_descriptors_are_open(nursery: Nursery) -> None:
     assert len(found) == 4  # and the one for the answer
 
 
-def test_a_session_of_its_own_that_dies_with_its_parent(nursery: Nursery) -> None:
-    outcome = nursery.attempt("session", 0)
-    assert outcome.value == {"leader": True, "no_new_privs": 1, "dies": signal.SIGKILL}
+def test_a_group_of_its_own_that_dies_with_its_parent(nursery: Nursery) -> None:
+    outcome = nursery.attempt("place", 0)
+    assert outcome.value == {"group": True, "no_new_privs": 1, "dies": signal.SIGKILL}
 
 
 @pytest.mark.parametrize("abi", range(1, landlock.abi() + 1))
