@@ -131,6 +131,16 @@ class Entrants:
             return self._bot(text, path)
         return Entrant(text, text, Kind.SCRIPTED, None, make(text, self._arena.spec))  # says what there is
 
+    def bot(self, path: Path) -> HostedBot:
+        """The bot at a path.
+
+        Raises:
+            BotRejectedError: there is none.
+            InputError: it does not play this arena.
+        """
+        source = load_source(path)
+        return self._host.actor(source, source.name)
+
     def _checkpoint(self, text: str, path: Path) -> Entrant:
         agent = load_agent(path, self._arena, temperature=self._temperature)
         version = path.stem if is_sha256(path.stem) else sha256(read(path))
