@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Self
 
 from agents.bots.core import Clocks, Isolation, Limits
@@ -28,6 +28,7 @@ class Nursery:
         limits: what one bot may use.
         preload: modules that are loaded before any bot, so that none waits for them.
         without: layers that are left off, for tests that show what each of them does.
+        waiting: called again and again while a bot thinks, on its time; what it raises ends that bot.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class Nursery:
         preload: Sequence[str] = ("numpy",),
         *,
         without: Collection[str] = (),
+        waiting: Callable[[], None] | None = None,
     ) -> None:
+        self._waiting = waiting
         self.isolation, self.limits = isolation, limits or Limits()
         self._preload, self._off = list(preload), frozenset(without)
         self._interpreters: dict[str, Interpreter] = {}  # by the bot's folder in strict, else one by ""
@@ -95,6 +98,7 @@ class Nursery:
             clocks=clocks,
             limits=self.limits,
             isolation=self.isolation,
+            waiting=self._waiting,
         )
         process.start()
         return process

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +62,7 @@ class BotProcess:
         clocks: its time.
         limits: what it may use.
         isolation: how it is confined.
+        waiting: called again and again while it thinks; what it raises ends it.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class BotProcess:
         clocks: Clocks,
         limits: Limits,
         isolation: Isolation,
+        waiting: Callable[[], None] | None = None,
     ) -> None:
+        self._waiting = waiting
         self._keeper, self._inner_pid, self._pidfd = keeper, pid, pidfd
         self._limits, self._isolation = limits, isolation
         self._source, self._spec, self._clocks = source, spec, clocks
@@ -252,6 +256,12 @@ class BotProcess:
 
     def _watch(self) -> None:
         """Hold a thinking process to the limits that the kernel does not hold it to."""
+        if self._waiting is not None:
+            try:
+                self._waiting()
+            except BaseException:  # whoever waits wants no answer any more
+                self.kill()
+                raise
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except (OSError, UnicodeDecodeError):  # it is ending, or a name of its own making
