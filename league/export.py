@@ -63,12 +63,15 @@ def to_json(data: Dataset) -> str:
 
 def to_csv(data: Dataset) -> str:
     """RFC 4180 with a header line; a missing value is an empty field, floats are exact."""
+    lines = [data.columns, *([_field(row.get(column)) for column in data.columns] for row in data.rows)]
+    return "".join(map(_line, lines))
+
+
+def _line(fields: Sequence[object]) -> str:
+    """A line of csv. The writer is told of both ends of a line, so that a field with either of them is quoted."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(data.columns)
-    for row in data.rows:
-        writer.writerow([_field(row.get(column)) for column in data.columns])
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(fields)
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _field(value: object) -> object:

@@ -7,6 +7,7 @@ from league.reports.charts import rating_curves, score_map, strength_curves
 from league.reports.crosstable import Score, spoken
 from league.reports.tables import dataset
 from league.views import EMPTY, Badge, Cell, Column, Interval, Shares, View, filled, number_cell, text_cell
+from matchmaking.records import Kind
 from matchmaking.service import Matchmaker
 from matchmaking.standings import Board, Flag, Standing, Status
 
@@ -29,19 +30,15 @@ COLUMNS = (
         falling=True,
     ),
     Column("nash_weight", "Nash", "weight in the mixture of players that nobody on the board beats", falling=True),
+    Column("alpha_rank", "α-rank", "weight in the long run of evolution among the players on the board", falling=True),
     Column("worst_matchup", "Worst against", "the opponent against whom the score is lowest", text=True),
     Column("trueskill_mu", "TrueSkill", "live rating: mu, and sigma in small print", falling=True),
     Column("elo", "Elo", "live rating; depends on the order of the matches", falling=True),
     Column("kind", "Kind", "the role of a frozen player, else what the player is", text=True),
     Column("forfeit_rate", "Forfeits", "games lost by a failure, in percent", falling=True),
-    Column("version", "Version", "number of a frozen copy; the content's hash of a bot", text=True),
+    Column("version", "Version", "hash of a bot's content", text=True),
     Column("status", "Status", "established: games enough, and a narrow interval", text=True),
 )
-FLAGS = {
-    Flag.ALL_WINS: "all won",
-    Flag.ALL_LOSSES: "all lost",
-    Flag.DISCONNECTED: "not connected",
-}
 
 
 def leaderboard(matchmaker: Matchmaker) -> Dataset:
@@ -56,7 +53,7 @@ def leaderboard(matchmaker: Matchmaker) -> Dataset:
             strength_curves(matchmaker, board),
             rating_curves(matchmaker),
         )
-        cells = [_cells(row, board.flags.get(row.id, ())) for row in board.players]
+        cells = [_cells(row, board) for row in board.players]
         about = "Ratings from all rated matches, with 95 % intervals."
         return filled(View(COLUMNS, cells, _facts(board), figures, about))
 
@@ -65,15 +62,20 @@ def leaderboard(matchmaker: Matchmaker) -> Dataset:
 
 def _facts(board: Board) -> tuple[tuple[str, str], ...]:
     margin = (board.seat_advantage_high - board.seat_advantage_low) / 2
-    return (
+    facts = [
         ("Players", f"{len(board.players):,}"),
         ("Rated matches", f"{board.matches:,}"),
         ("First seat is worth", f"{board.seat_advantage:+.0f} ± {margin:.0f} points"),
         ("Draws between equals", f"{100 * board.draw_rate:.1f} %"),
-    )
+    ]
+    if board.intransitivity is not None:
+        ends = (board.intransitivity_low, board.intransitivity_high)
+        spread = "" if None in ends else f" ({100 * (ends[0] or 0.0):.0f} to {100 * (ends[1] or 0.0):.0f})"
+        facts.append(("Results no rating explains", f"{100 * board.intransitivity:.0f} %{spread}"))
+    return tuple(facts)
 
 
-def _cells(row: Standing, flags: tuple[Flag, ...]) -> list[Cell]:
+def _cells(row: Standing, board: Board) -> list[Cell]:
     score = Score(row.wins, row.draws, row.losses)
     return [
         _rank(row),
@@ -84,13 +86,14 @@ def _cells(row: Standing, flags: tuple[Flag, ...]) -> list[Cell]:
         Cell("–".join(map(str, score)), row.wins) if row.games else EMPTY,
         number_cell(None if row.superiority is None else 100 * row.superiority, 1, " %"),
         number_cell(row.nash_weight, 2),
+        number_cell(board.alpha_rank.get(row.id), 2),
         text_cell(row.worst_matchup),
         number_cell(row.trueskill_mu, 1, note=f"±{row.trueskill_sigma:.1f}" if row.trueskill_sigma else ""),
         number_cell(row.elo),
         text_cell((row.role or row.kind).value.replace("_", " ")),
-        number_cell(row.forfeit_rate, 1, " %"),
-        _version(row.version),
-        _status(row, flags),
+        number_cell(row.forfeit_rate, 1, " %") if row.forfeit_rate or row.kind is Kind.BOT else EMPTY,
+        _version(row.version if row.kind is Kind.BOT else None),
+        _status(row, board.flags.get(row.id, ())),
     ]
 
 
@@ -120,5 +123,5 @@ def _version(version: str | None) -> Cell:
 def _status(row: Standing, flags: tuple[Flag, ...]) -> Cell:
     if row.status is Status.ESTABLISHED:
         return text_cell(row.status.value, mark=Badge("good"))
-    notes = ", ".join(FLAGS[flag] for flag in flags)
+    notes = ", ".join(flag.value.replace("_", " ") for flag in flags)
     return text_cell(row.status.value, note=notes, mark=Badge("warning" if flags else "plain"))

@@ -65,7 +65,33 @@ def test_csv_reads_back_exactly(matchmaker: Matchmaker) -> None:
     for row, original in zip(rows, data.rows, strict=True):
         assert row["name"] == original["name"]
         assert float(row["rating"]) == original["rating"]
-        assert row["forfeit_rate"] == ""
+        assert row["role"] == (original["role"] or "")
+
+
+def test_a_spreadsheet_runs_no_formula_of_a_stranger() -> None:
+    names = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a=1\r\n2", "alpha_beta:4"]
+    data = Dataset("T", "rows", "r", "a", ("name", "x"), [{"name": name, "x": -1.5} for name in names])
+    rows = list(csv.DictReader(io.StringIO(render(data, "csv"), newline="")))
+    assert [row["name"] for row in rows] == [f"'{name}" for name in names[:6]] + names[6:]
+    assert all(row["x"] == "-1.5" for row in rows)  # a number is no text
+    assert [row["name"] for row in document(data)["rows"]] == names  # JSON is exact
+
+
+def test_pandas_reads_every_table_without_help(matchmaker: Matchmaker) -> None:
+    pandas = pytest.importorskip("pandas")
+    for name, table in TABLES.items():
+        data = table(matchmaker)
+        frame = pandas.read_csv(io.StringIO(render(data, "csv")))
+        assert list(frame.columns) == list(data.columns), name
+        assert len(frame) == len(data.rows)
+        for column in data.columns:
+            values = [row[column] for row in data.rows]
+            known = [value for value in values if value is not None]
+            if known and all(isinstance(value, int | float) for value in known):
+                assert frame[column].dtype.kind in "if", (name, column)
+                assert frame[column].dropna().tolist() == known
+            elif known and all(isinstance(value, str) for value in known) and column != "version":
+                assert frame[column].dropna().tolist() == [value for value in known if value]
 
 
 def test_payoff_has_both_directions(matchmaker: Matchmaker) -> None:

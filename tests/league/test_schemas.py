@@ -1,0 +1,79 @@
+"""The JSON of every table against its published schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from league.cli import main
+from league.export import render
+from league.reports import TABLES, documents
+from matchmaking.records import SCHEMA
+from matchmaking.service import Matchmaker
+from tests.league.json_schema import faults
+
+FOLDER = Path(__file__).parent.parent.parent / "league" / "schemas"
+
+
+def published(table: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / f"{table}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_table_has_its_schema_and_no_schema_is_left_over() -> None:
+    assert set(TABLES) == set(documents.DOCUMENTS) == {path.stem for path in FOLDER.glob("*.json")}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_published_schemas_are_of_the_models(table: str) -> None:
+    command = f"league export {table} --schema -o league/schemas/{table}.json"
+    assert published(table) == documents.schema(table), f"the models have changed: {command}"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_export_is_what_its_schema_says(table: str, matchmaker: Matchmaker) -> None:
+    exported = json.loads(render(TABLES[table](matchmaker), "json"))
+    assert list(faults(exported, published(table))) == []
+    documents.DOCUMENTS[table].model_validate_json(json.dumps(exported))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_are_the_fields_of_the_schemas_rows(table: str, matchmaker: Matchmaker) -> None:
+    data = TABLES[table](matchmaker)
+    schema = published(table)
+    row = schema["$defs"][schema["properties"][data.key]["items"]["$ref"].removeprefix("#/$defs/")]
+    assert data.columns == tuple(row["properties"])
+    assert set(data.columns) == set(row["required"])
+
+
+def test_a_wrong_document_is_noticed(matchmaker: Matchmaker) -> None:
+    data = json.loads(render(TABLES["leaderboard"](matchmaker), "json"))
+    schema = published("leaderboard")
+    first = data["players"][0]
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"rank": "1"}, "$.players[0].rank"),
+        ({"kind": "human"}, "$.players[0].kind"),
+        ({"unknown": 1}, "unknown is not known"),
+    ]
+    for change, said in wrong:
+        found = list(faults(data | {"players": [first | change]}, schema))
+        assert any(said in fault for fault in found), found
+    assert list(faults(data | {"schema": SCHEMA + 1}, schema)) == [f"$.schema: {SCHEMA + 1} is not {SCHEMA}"]
+    del first["elo"]
+    assert list(faults(data, schema)) == ["$.players[0]: no elo"]
+
+
+def test_fields_are_described() -> None:
+    rows = published("leaderboard")["$defs"]["Standing"]["properties"]
+    assert rows["superiority"]["description"] == "probability of being stronger than the player of the next row."
+    assert rows["rating"]["description"].startswith("Elo scale")
+
+
+def test_the_command_prints_a_schema_without_a_run() -> None:
+    result = CliRunner().invoke(main, ["export", "crosstable", "--schema"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == published("crosstable")
