@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -38,18 +39,21 @@ class BotHost:
     Args:
         spec: of the arena that they play.
         settings: how they are confined, how long they may take, what they may use.
+        waiting: called again and again while a bot thinks; it has to be quick, and what it raises ends the match.
     """
 
-    def __init__(self, spec: ArenaSpec, settings: BotsConfig | None = None) -> None:
+    def __init__(
+        self, spec: ArenaSpec, settings: BotsConfig | None = None, waiting: Callable[[], None] | None = None
+    ) -> None:
         self.settings = settings or BotsConfig()
-        self._spec = spec
+        self._spec, self._waiting = spec, waiting
         self._nursery: Nursery | None = None
 
     @property
     def nursery(self) -> Nursery:
         """What starts them; its own process starts with the first bot."""
         if self._nursery is None:
-            self._nursery = Nursery(self.settings.isolation, self.settings.limits)
+            self._nursery = Nursery(self.settings.isolation, self.settings.limits, waiting=self._waiting)
         return self._nursery
 
     def actor(self, source: BotSource, name: str, pairing: str | None = None) -> HostedBot:

@@ -66,7 +66,8 @@ class Evaluator:
             left_out=lambda: unplayable(process.store),
         )
         self._players: dict[str, Player] = {}
-        self._bots = BotHost(arena.spec, process.config.bots)
+        self._watch: LeaseWatch | None = None
+        self._bots = BotHost(arena.spec, process.config.bots, self._while_a_bot_thinks)
         self._roster = Roster(
             arena,
             CheckpointStore(process.run.checkpoints),
@@ -154,7 +155,7 @@ class Evaluator:
     def _play(self, lease: Lease, players: tuple[Player, Player]) -> Rated:
         config = self._process.config
         guests = any(player.kind is Kind.BOT for player in players)
-        watch = LeaseWatch(
+        self._watch = watch = LeaseWatch(
             self._process, self._matchmaker, lease, self._seconds, lambda: (self._status(), self._numbers())
         )
 
@@ -186,6 +187,10 @@ class Evaluator:
                 if isinstance(agent, HostedBot):
                     with suppress(InfraError):  # whoever should tell how it ended is gone, and the bot with it
                         agent.close()
+
+    def _while_a_bot_thinks(self) -> None:
+        if self._watch is not None:
+            self._watch.check()
 
     def _report(self, lease: Lease, players: tuple[Player, Player], rated: Rated) -> None:
         """Report a pairing that was played, and what comes with it: replays, failures, suspensions."""
