@@ -143,6 +143,7 @@ def _die_with(parent: int | None) -> None:
 
 def _put_on(plan: Confinement, layer: str) -> None:
     if layer == "rlimits":
+        rlimits.volunteer()
         rlimits.limit(memory=plan.memory, data_only=plan.command, cpu=plan.cpu, files=plan.files, tasks=plan.tasks)
     elif layer == "capabilities":
         rlimits.drop_capabilities()

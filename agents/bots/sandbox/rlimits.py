@@ -7,6 +7,7 @@ bounded by the memory (a stack each) and watched by the referee.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -19,6 +20,7 @@ _PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT, _CLEAR_ALL = 47, 4
 _NOROOT_LOCKED = 0b11  # SECBIT_NOROOT and its lock: uid 0 gains nothing by execve
 _CAPABILITY_VERSION_3 = 0x20080522
+_NO_CORE = 1  # byte: 0 would still hand a core dump to a program of the host's (core_pattern with a pipe), 1 does not
 _SIGNALS = 128
 """Signals that wait and timers: the kernel takes them off the whole user's allowance."""
 _SLACK = 32
@@ -49,11 +51,18 @@ def limit(*, memory: int, data_only: bool, cpu: int, files: int, tasks: int | No
     _lower(resource.RLIMIT_DATA if data_only else resource.RLIMIT_AS, memory, memory)
     _lower(resource.RLIMIT_CPU, cpu, cpu + 1)
     _lower(resource.RLIMIT_NOFILE, files, files)
-    for which in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+    for which in (resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
         _lower(which, 0, 0)
+    _lower(resource.RLIMIT_CORE, _NO_CORE, _NO_CORE)
     _lower(resource.RLIMIT_SIGPENDING, _SIGNALS, _SIGNALS)
     if tasks is not None:
         _lower(resource.RLIMIT_NPROC, tasks, tasks)
+
+
+def volunteer() -> None:
+    """Where the host runs out of memory, this process goes first. Needs /proc; without it nothing is done."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write("1000")
 
 
 def tasks_limit(threads: int) -> int | None:

@@ -52,6 +52,11 @@ class Check:
 _CLONE_THREAD = 0x00010000
 _CLONE_FORBIDDEN = 0x7E020000 | 0x1000 | 0x2000  # new namespaces, CLONE_PIDFD, CLONE_PTRACE
 _AF_UNIX, _SOCK_STREAM = 1, 1
+_PEEK, _TRUNC, _DONTWAIT, _WAITALL, _NOSIGNAL, _MORE = 0x2, 0x20, 0x40, 0x100, 0x4000, 0x8000
+_CMSG_CLOEXEC = 0x40000000
+_RECEIVING = _PEEK | _TRUNC | _DONTWAIT | _WAITALL | _NOSIGNAL | _CMSG_CLOEXEC
+"""Not MSG_OOB: out-of-band data on unix sockets has been a way into the kernel (CVE-2025-38236)."""
+_NOTIFICATION_PIPE = 0x80
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "clone": (Check(0, (_CLONE_THREAD,), _CLONE_THREAD | _CLONE_FORBIDDEN),),
@@ -66,8 +71,14 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "kill": (Check(0, (_PID,)),),
     "tkill": (Check(0, (_PID,)),),
     "tgkill": (Check(0, (_PID,)),),
-    "prlimit64": (Check(0, (0, _PID)),),
-    "sendto": (Check(4, (0,)), Check(4, (0,), high=True)),  # no address: what is connected already
+    "prlimit64": (Check(0, (0, _PID)), Check(2, (0,)), Check(2, (0,), high=True)),  # the question, about itself
+    "sendto": (
+        *(Check(4, (0,)), Check(4, (0,), high=True)),  # no address: what is connected already
+        Check(3, (0,), ~(_DONTWAIT | _NOSIGNAL | _MORE)),
+    ),
+    "recvfrom": (Check(3, (0,), ~_RECEIVING),),
+    "recvmsg": (Check(2, (0,), ~_RECEIVING),),
+    "pipe2": (Check(1, (0,), _NOTIFICATION_PIPE),),
     "socketpair": (Check(0, (_AF_UNIX,)), Check(1, (_SOCK_STREAM,), 0xF)),  # both ends one's own: asyncio needs it
     "personality": (Check(0, (0xFFFFFFFF,)),),  # the question
 }
@@ -79,7 +90,7 @@ def _conditions(checks: tuple[Check, ...]) -> list[Instruction]:
     blocks: list[list[Instruction]] = []
     for check in checks:
         load = _ARGUMENTS + 8 * check.argument + (4 if check.high else 0)
-        block = [(_LD, 0, 0, load), (_AND, 0, 0, check.mask)]
+        block = [(_LD, 0, 0, load), (_AND, 0, 0, check.mask & 0xFFFFFFFF)]
         last = len(check.values) - 1
         block += [(_JEQ, last - index, 0, value) for index, value in enumerate(check.values[:-1])]
         block.append((_JEQ, 0, -1, check.values[-1]))  # -1: to the denial, known when all blocks are

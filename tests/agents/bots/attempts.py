@@ -233,9 +233,25 @@ def throttle(victim: int) -> None:
     resource.prlimit(victim, resource.RLIMIT_CPU, (3600, 3600))
 
 
-def own_limits(_: int) -> None:
+def lower_limit(_: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.prlimit(0, resource.RLIMIT_NOFILE, (min(soft, 8), hard))
+
+
+def limits(_: int) -> dict[str, int]:
+    names = ("AS", "DATA", "CPU", "NOFILE", "FSIZE", "CORE", "MEMLOCK", "SIGPENDING")
+    return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in names}
+
+
+def temporary(path: str) -> None:
+    """A file without a name."""
+    os.close(os.open(path, os.O_TMPFILE | os.O_RDWR))
+
+
+def out_of_band(_: int) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.send(b"x", socket.MSG_OOB)
 
 
 def signal_itself(_: int) -> str:

@@ -43,7 +43,6 @@ def script(text: str) -> subprocess.CompletedProcess[str]:
         ("pair", 0, "hello"),
         ("loop", 0, "answer"),
         ("signal_itself", 0, "2 signals"),
-        ("own_limits", 0, None),
         ("read_some", "/dev/urandom", 16),
     ],
 )
@@ -95,6 +94,12 @@ def test_descriptors_end_at_the_limit_and_no_limit_is_raised(nursery: Nursery, u
     assert nursery.attempt("open_many", 40, user=user, files=32).value == "[Errno 24] Too many open files"
     assert nursery.attempt("open_many", 40, user=user, files=32, without={"rlimits"}).done
     assert nursery.attempt("raise_limit", 0, user=user).error in ("ValueError", "PermissionError")
+
+
+def test_the_limits(nursery: Nursery) -> None:
+    found = nursery.attempt("limits", 0, memory=512 * MIB, cpu=30, files=32).value
+    del found["DATA"]
+    assert found == {"AS": 512 * MIB, "CPU": 31, "NOFILE": 32, "FSIZE": 0, "CORE": 1, "MEMLOCK": 0, "SIGPENDING": 128}
 
 
 def test_no_file_grows_even_one_that_was_open(nursery: Nursery) -> None:

@@ -114,10 +114,20 @@ def test_a_foreign_architecture_ends_the_process(machine: str) -> None:
         ("prctl", [1], False),  # PR_SET_PDEATHSIG
         ("prctl", [22], False),  # PR_SET_SECCOMP
         ("prctl", [0x59616D61], False),  # PR_SET_PTRACER
-        ("prlimit64", [0, 7], True),
-        ("prlimit64", [seccomp._PID, 7], True),
-        ("prlimit64", [1, 7], False),
+        ("prlimit64", [0, 7, 0, 99], True),
+        ("prlimit64", [seccomp._PID, 7, 0, 99], True),
+        ("prlimit64", [1, 7, 0, 99], False),
+        ("prlimit64", [0, 7, 99, 0], False),  # to set, even to lower: cores are off by a limit of 1, not 0
+        ("prlimit64", [0, 7, 1 << 32, 0], False),
         ("sendto", [3, 1, 1, 0, 0, 0], True),
+        ("sendto", [3, 1, 1, 0x4040, 0, 0], True),
+        ("sendto", [3, 1, 1, 1, 0, 0], False),  # MSG_OOB
+        ("recvfrom", [3, 1, 1, 0x40], True),
+        ("recvfrom", [3, 1, 1, 1], False),
+        ("recvmsg", [3, 1, 0x40000000], True),
+        ("recvmsg", [3, 1, 1], False),
+        ("pipe2", [1, 0x80000], True),
+        ("pipe2", [1, 0x80], False),  # O_NOTIFICATION_PIPE
         ("sendto", [3, 1, 1, 0, 1 << 32, 16], False),
         ("sendto", [3, 1, 1, 0, 1, 16], False),
         ("socketpair", [1, 1 | 0x80000, 0], True),
