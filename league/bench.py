@@ -27,6 +27,7 @@ BENCHMARKS = {
     "pettingzoo": Benchmark("arenas.bench_pettingzoo:bench", "an environment of PettingZoo as an arena"),
     "pfsp": Benchmark("matchmaking.bench_pfsp:bench_pfsp", "choosing opponents among 10,000 frozen players"),
     "redis": Benchmark("matchmaking.bench:bench_redis", "verbs a second and results a second through Redis"),
+    "standings": Benchmark("matchmaking.bench_standings:bench_standings", "the published board of a million matches"),
 }
 
 

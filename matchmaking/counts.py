@@ -6,6 +6,7 @@ that is computed from them can depend on the order of the log, not even in the l
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -69,28 +70,37 @@ class Counts:
 
 def aggregate(results: Iterable[MatchResult]) -> Counts:
     """Count the log by ordered pair. The log holds each result once; results without matches add nobody."""
-    table: dict[tuple[str, str], list[int]] = {}
+    number: dict[str, int] = {}  # of a player, in the order in which they come
+    kind: dict[str, int] = {}  # of outcomes: many short results are alike, and are counted once
+    rows = array("q")  # a, b, kind of outcomes
     failed: Counter[str] = Counter()
     for result in results:
-        outcomes = result.outcomes
-        if not outcomes:
+        if not result.outcomes:
             continue
-        _add(table, (result.a, result.b), outcomes[0::2], "wdl")  # with a in seat 0
-        _add(table, (result.b, result.a), outcomes[1::2], "ldw")  # with b in seat 0, still from a's view
+        rows.append(number.setdefault(result.a, len(number)))
+        rows.append(number.setdefault(result.b, len(number)))
+        rows.append(kind.setdefault(result.outcomes, len(kind)))
         if result.forfeits:
             failed.update(player for _, player in {(forfeit.match, forfeit.player) for forfeit in result.forfeits})
-    players = tuple(sorted({player for pair in table for player in pair}))
-    position = {player: index for index, player in enumerate(players)}
-    pairs = sorted((position[first], position[second], *row) for (first, second), row in table.items())
-    array = np.asarray(pairs, dtype=np.int64).reshape(-1, 5)
+    players = tuple(sorted(number))
+    place = np.empty(len(players), dtype=np.int64)
+    place[[number[player] for player in players]] = np.arange(len(players))
+    lines = np.frombuffer(rows, dtype=np.int64).reshape(-1, 3) if rows else np.empty((0, 3), dtype=np.int64)
+    a, b = place[lines[:, 0]], place[lines[:, 1]]
+    by_seat = np.asarray([_by_seat(outcomes) for outcomes in kind], dtype=np.int64).reshape(-1, 2, 3)[lines[:, 2]]
+    pairs = np.concatenate([a * len(players) + b, b * len(players) + a])
+    pairs, row = np.unique(pairs, return_inverse=True)
+    counts = np.zeros((len(pairs), 3), dtype=np.int64)
+    np.add.at(counts, row, by_seat.transpose(1, 0, 2).reshape(-1, 3))
     forfeits = np.asarray([failed[player] for player in players], dtype=np.int64)
-    return Counts(players, array[:, 0], array[:, 1], array[:, 2:], forfeits)
+    size = max(len(players), 1)
+    return Counts(players, pairs // size, pairs % size, counts, forfeits)
 
 
-def _add(table: dict[tuple[str, str], list[int]], pair: tuple[str, str], outcomes: str, letters: str) -> None:
-    """Add outcomes to a pair's row: how often each of the letters for win, draw and loss of the first occurs."""
-    row = table.get(pair)
-    if row is None:
-        row = table[pair] = [0, 0, 0]
-    for column, letter in enumerate(letters):
-        row[column] += outcomes.count(letter)
+def _by_seat(outcomes: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Wins, draws and losses of who sits in seat 0: in the matches where that is a, and in those where it is b."""
+    home, away = outcomes[0::2], outcomes[1::2]  # both from a's view
+    return (
+        (home.count("w"), home.count("d"), home.count("l")),
+        (away.count("l"), away.count("d"), away.count("w")),
+    )

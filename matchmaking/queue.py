@@ -14,7 +14,7 @@ gets the same lease; `tries` id -> how often it broke off by a fault; `dropped` 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from matchmaking.records import Forfeit, Lease, MatchResult, Pairing
 from matchmaking.run_records import Dropped, Reported
@@ -114,6 +114,13 @@ class MatchQueue:
         last = -1 if count is None else since + count - 1
         texts = self._session.read("LRANGE", "matches", since, last)
         return [MatchResult.model_validate_json(text) for text in texts]
+
+    def log(self, chunk: int = 5000) -> Iterator[MatchResult]:
+        """The whole log of rated matches, read piece by piece: a long one is never in memory at once."""
+        since = 0
+        while results := self.matches(since, chunk):
+            yield from results
+            since += len(results)
 
     def num_matches(self) -> int:
         """How many results the log of rated matches holds."""

@@ -234,7 +234,7 @@ class Matchmaker:
         from matchmaking.standings import standings
 
         rated = [player for player in self.players() if player.kind is not Kind.LEARNER]
-        return standings(self.matches(), rated, self.ratings(), settings=settings)
+        return standings(self.store.queue.log(), rated, self.ratings(), settings)
 
     def _games_so_far(self) -> Games:
         """What was played, given up, and what is about to be played; of the log only what is new is read."""
