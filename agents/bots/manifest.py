@@ -128,7 +128,8 @@ def _first_fault(error: ValidationError) -> str:
     if where == "entry" and fault["type"] == "string_pattern_mismatch":
         return f'entry {printable(str(fault["input"]))} is not of the form "module:name", such as "bot:Bot"'
     text = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {text[0].lower()}{text[1:]}, not {printable(repr(fault['input']))}" if where else text
+    given = printable(fault["input"]) if isinstance(fault["input"], str) else repr(fault["input"])[:60]
+    return f"{where}: {text[0].lower()}{text[1:]}, not {given}" if where else text
 
 
 def resolve_command(words: list[str], folder: Path) -> tuple[str, ...]:
