@@ -36,7 +36,7 @@ class Rebuilt(Record):
         payoff_differences: pairs, by id, whose stored counters were not those of the log.
         matches: results that the ratings stand for.
         rated: players with a rating.
-        rating_differences: players, by id, whose stored rating was not that of the log.
+        rating_differences: players, by id, whose stored rating or rating curve was not that of the log.
         replaced: whether the stored payoff and ratings are those of the logs now, by this rebuild.
     """
 
@@ -122,10 +122,18 @@ def _rebuild_ratings(store: Store, replace: bool, settings: RatingSettings) -> t
             ratings |= changed
             points += new
             done += len(results)
-        wrong = _differences(stored.ratings, ratings)
+        curves = _curves(point for point in store.ratings.history() if point.position <= stored.position)
+        wrong = sorted({*_differences(stored.ratings, ratings), *_differences(curves, _curves(points))})
         if not (replace and wrong) or store.ratings.commit(done, done, ratings, points, anew=True):
             return stored, wrong
     raise MatchmakingError("the log of matches grows too fast for a rebuild: stop the evaluators first")
+
+
+def _curves(points: Iterable[RatingPoint]) -> dict[str, list[RatingPoint]]:
+    curves: dict[str, list[RatingPoint]] = {}
+    for point in points:
+        curves.setdefault(point.player, []).append(point)
+    return curves
 
 
 def _differences(stored: Mapping[K, V], true: Mapping[K, V]) -> list[K]:

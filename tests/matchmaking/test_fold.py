@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from matchmaking.fold import RatingFold
 from matchmaking.ratings import update_ratings
-from matchmaking.records import Kind, Pairing, Player, Rating
+from matchmaking.records import Forfeit, Kind, Pairing, Player, Rating
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
 from tests.matchmaking.conftest import make_players
 
 
-def play(store: Store, a: Player, b: Player, outcomes: str, name: str) -> None:
+def play(store: Store, a: Player, b: Player, outcomes: str, name: str, forfeits: Sequence[Forfeit] = ()) -> None:
     """Put a result into the log, the way an evaluator does."""
     store.queue.enqueue([Pairing(id=name, a=a.id, b=b.id, pairs=len(outcomes) // 2, seed=1)])
     lease = store.queue.lease("w", 60)
     assert lease is not None
-    store.queue.report(lease, outcomes)
+    store.queue.report(lease, outcomes, forfeits)
 
 
 def _log(store: Store, players: list[Player], results: int = 7) -> None:

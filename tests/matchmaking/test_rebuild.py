@@ -6,8 +6,9 @@ import random
 
 from matchmaking.fold import RatingFold
 from matchmaking.rebuild import rebuild
-from matchmaking.records import Player, Rating
+from matchmaking.records import Forfeit, Player, Rating
 from matchmaking.server import EmbeddedServer, connect
+from matchmaking.standings import standings
 from matchmaking.store import Store
 from tests.matchmaking.conftest import make_players
 from tests.matchmaking.test_fold import play
@@ -25,7 +26,14 @@ def _history(store: Store) -> list[Player]:
         )
     for number in range(20):
         a, b = rng.sample(players, 2)
-        play(store, a, b, "".join(rng.choices("wdl", k=8)), f"m_{number}")
+        outcomes = "".join(rng.choices("wdl", k=8))
+        failed = [
+            Forfeit(match=match, player=player.id, code="TIMEOUT")
+            for match, letter in enumerate(outcomes)
+            for player in {"w": [b], "l": [a], "d": [a, b]}[letter]
+            if number % 4 == 0
+        ]
+        play(store, a, b, outcomes, f"m_{number}", failed)
         if number == 14:
             RatingFold(store).step()
     return players
@@ -59,6 +67,37 @@ def test_damage_is_found_and_repaired(store: Store, server: EmbeddedServer) -> N
     assert rebuild(store, replace=True).replaced
     assert (store.payoff_pairs(), store.ratings.state(), store.ratings.history()) == before
     assert rebuild(store).exact
+
+
+def test_a_damaged_curve_is_found_and_repaired(store: Store, server: EmbeddedServer) -> None:
+    _history(store)
+    before = store.ratings.history()
+    key = store.session.key("rating_history")
+    with connect(server.url) as client:
+        point = before[3].model_copy(update={"mu": before[3].mu + 1e-9})
+        client.lset(key, 3, point.model_dump_json())
+        client.rpop(key)
+    assert set(rebuild(store).rating_differences) == {before[3].player, before[-1].player}
+    assert rebuild(store, replace=True).replaced
+    assert store.ratings.history() == before
+    assert rebuild(store).exact
+
+
+def test_ratings_and_board_after_a_rebuild_from_nothing(store: Store, server: EmbeddedServer) -> None:
+    """Everything derived is thrown away; the logs alone bring it back, forfeits included."""
+    players = _history(store)
+    RatingFold(store).step()
+    before = store.payoff_pairs(), store.ratings.state(), store.ratings.history()
+    board = standings(store.queue.log(), players, store.ratings.state().ratings)
+    with connect(server.url) as client:
+        client.delete(*(store.session.key(name) for name in ("payoff", "ratings", "rating_history")))
+    found = rebuild(store, replace=True)
+    assert found.replaced
+    assert len(found.rating_differences) == 5
+    assert (store.payoff_pairs(), store.ratings.state(), store.ratings.history()) == before
+    again = standings(store.queue.log(), players, store.ratings.state().ratings)
+    assert again.model_dump_json() == board.model_dump_json()
+    assert sum(row.forfeit_rate or 0.0 for row in board.players) > 0.0
 
 
 def test_a_log_that_grew_meanwhile_is_not_overwritten(store: Store) -> None:
