@@ -37,7 +37,7 @@ def export(table: str, form: str, output: Path | None, schema: bool, run: str | 
         return
     folder = find_run(run, runs_dir)
     with opened(folder) as matchmaker:
-        text = render(TABLES[table](matchmaker), cast(Format, form))
+        text = render(TABLES[table](matchmaker, folder), cast(Format, form))
     _write(text, folder.exports / f"{table}.{form}" if output is None else output)
 
 

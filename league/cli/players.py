@@ -14,7 +14,8 @@ from league.cli.group import LeagueGroup
 from league.cli.options import AS_JSON, console, find_run, print_json, run_option
 from league.export import document
 from league.figures import HeatMap, diverging
-from league.reports import TABLES
+from league.reports import board as boards
+from league.reports import tables
 from league.reports.charts import payoff_map
 from league.text import MISSING, amount, number, percent, skill
 from matchmaking.records import Player, Rating
@@ -97,7 +98,7 @@ def payoff(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Show the learners' win rates in training, decayed: a row for each opponent."""
     with opened(find_run(run, runs_dir)) as matchmaker:
         if as_json:
-            print_json(document(TABLES["payoff"](matchmaker)))
+            print_json(document(tables.payoff(matchmaker)))
             return
         chart = payoff_map(matchmaker)
     out = console()
@@ -135,7 +136,7 @@ def leaderboard(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Show the published ratings: a Bradley-Terry fit of all rated matches, with 95 % intervals."""
     with opened(find_run(run, runs_dir)) as matchmaker:
         if as_json:
-            print_json(document(TABLES["leaderboard"](matchmaker)))
+            print_json(document(boards.leaderboard(matchmaker)))
         else:
             print_leaderboard(matchmaker)
 

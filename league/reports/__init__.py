@@ -6,14 +6,19 @@ from collections.abc import Callable
 
 from league.export import Dataset
 from league.reports.board import leaderboard
+from league.reports.bot_table import bots
+from league.reports.replay_table import replays
 from league.reports.tables import crosstable_of_run, matches, payoff, ratings
+from league.runs import RunFolder
 from matchmaking.service import Matchmaker
 
-TABLES: dict[str, Callable[[Matchmaker], Dataset]] = {
-    "leaderboard": leaderboard,
-    "crosstable": crosstable_of_run,
-    "payoff": payoff,
-    "ratings": ratings,
-    "matches": matches,
+TABLES: dict[str, Callable[[Matchmaker, RunFolder], Dataset]] = {
+    "leaderboard": lambda matchmaker, _: leaderboard(matchmaker),
+    "crosstable": lambda matchmaker, _: crosstable_of_run(matchmaker),
+    "ratings": lambda matchmaker, _: ratings(matchmaker),
+    "payoff": lambda matchmaker, _: payoff(matchmaker),
+    "matches": lambda matchmaker, _: matches(matchmaker),
+    "replays": lambda matchmaker, run: replays(matchmaker, run.replays),
+    "bots": lambda matchmaker, _: bots(matchmaker),
 }
 """The tables that can be exported, by the name of their file."""

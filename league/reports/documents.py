@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from matchmaking.bot_records import BotState
 from matchmaking.records import SCHEMA, Kind, Record, Role
 from matchmaking.standings import Board, Standing
 
@@ -101,6 +102,45 @@ class TotalRow(Record):
     score: float | None
 
 
+class ReplayRow(Record):
+    """A rated pairing whose matches are stored move by move; `league replay ID/INDEX` shows one of them."""
+
+    id: str
+    finished: float = Field(description="seconds since the epoch")
+    a: str
+    b: str
+    games: Count
+    wins: Count
+    draws: Count
+    losses: Count
+    outcomes: str = Field(description="w, d or l for each match, from the view of a")
+    forfeits: Count = Field(description="matches in which somebody failed")
+
+
+class BotRow(Record):
+    """A submitted bot. What it said of its failure is its own process's text: not to be trusted."""
+
+    name: str
+    id: str
+    lineage: str = Field(description="the name that it was submitted under; its versions are NAME, NAME.v2, ...")
+    version: str | None = Field(description="hash of its content")
+    author: str
+    language: str
+    entry: str
+    size: Count = Field(description="bytes")
+    submitted: float = Field(description="seconds since the epoch")
+    state: BotState
+    reason: str = Field(description="why, where it is not active")
+    games: Count = Field(description="rated matches")
+    forfeits: Count = Field(description="rated matches in which it failed")
+    forfeit_rate: float | None = Field(description="in percent")
+    failed_in_a_row: Count = Field(description="matches in a row that it has failed until now")
+    last_failure_code: str | None
+    last_failure_phase: str | None
+    last_failure_match: str | None
+    last_failure_message: str | None
+
+
 class Document(Record):
     """What every export says of itself."""
 
@@ -144,12 +184,26 @@ class MatchesDocument(Document):
     matches: tuple[MatchRow, ...]
 
 
+class ReplaysDocument(Document):
+    """The stored replays."""
+
+    replays: tuple[ReplayRow, ...]
+
+
+class BotsDocument(Document):
+    """The submitted bots, in the order of their submission."""
+
+    bots: tuple[BotRow, ...]
+
+
 DOCUMENTS: dict[str, type[Document]] = {
     "leaderboard": LeaderboardDocument,
     "crosstable": CrosstableDocument,
     "ratings": RatingsDocument,
     "payoff": PayoffDocument,
     "matches": MatchesDocument,
+    "replays": ReplaysDocument,
+    "bots": BotsDocument,
 }
 """What the JSON of each table holds, by the table's name."""
 

@@ -86,7 +86,7 @@ def ratings(matchmaker: Matchmaker) -> Dataset:
             )
             for point in history[: -SHOWN - 1 : -1]
         ]
-        about = _newest("Live ratings after each result.", len(cells), len(rows))
+        about = newest("Live ratings after each result.", len(cells), len(rows))
         return View(columns, cells, figures=(rating_curves(matchmaker),), about=about)
 
     return dataset(matchmaker, "ratings", "Ratings over time", tuple(RatingRow.model_fields), rows, view)
@@ -110,7 +110,7 @@ def matches(matchmaker: Matchmaker) -> Dataset:
             Column("seed", "Seed", "with it the same matches are played again"),
         )
         cells = [_match_cells(result, names) for result in log[: -SHOWN - 1 : -1]]
-        return View(columns, cells, about=_newest("Rated pairings, from the view of a.", len(cells), len(rows)))
+        return View(columns, cells, about=newest("Rated pairings, from the view of a.", len(cells), len(rows)))
 
     return dataset(matchmaker, "matches", "Rated matches", tuple(MatchRow.model_fields), rows, view)
 
@@ -127,7 +127,8 @@ def time_cell(at: float) -> Cell:
     return Cell(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}", at)
 
 
-def _newest(about: str, shown: int, all_rows: int) -> str:
+def newest(about: str, shown: int, all_rows: int) -> str:
+    """What is seen, and how much of it where that is not all."""
     return about if shown == all_rows else f"{about} The newest {shown:,} of {all_rows:,}; csv and json hold all."
 
 

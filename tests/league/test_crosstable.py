@@ -10,6 +10,7 @@ import pytest
 from league.export import document, render
 from league.reports import TABLES
 from league.reports.crosstable import SHOWN, Entrant, crosstable
+from league.runs import RunFolder
 from matchmaking.records import MatchResult
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL
@@ -84,8 +85,8 @@ def test_names_are_text_in_tips_too() -> None:
     assert page.count("&lt;script&gt;alert") >= 3  # its row, its column, its cells
 
 
-def test_a_run_has_the_order_of_its_board(matchmaker: Matchmaker) -> None:
+def test_a_run_has_the_order_of_its_board(matchmaker: Matchmaker, made_up: RunFolder) -> None:
     board = [row.name for row in matchmaker.standings().players if row.games]
-    data = document(TABLES["crosstable"](matchmaker))
+    data = document(TABLES["crosstable"](matchmaker, made_up))
     assert [row["name"] for row in data["players"]] == board
     assert sum(row["games"] for row in data["players"]) == 2 * sum(len(each.outcomes) for each in matchmaker.matches())

@@ -14,6 +14,7 @@ import pytest
 from league.export import FORMATS, Dataset, document, render
 from league.files import replace_text
 from league.reports import TABLES
+from league.runs import RunFolder
 from matchmaking.records import SCHEMA
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL, ROLES, VERSIONS
@@ -47,8 +48,8 @@ def parsed(page: str) -> Elements:
     return elements
 
 
-def test_the_leaderboard_has_the_keys_of_the_contract(matchmaker: Matchmaker) -> None:
-    data = json.loads(render(TABLES["leaderboard"](matchmaker), "json"))
+def test_the_leaderboard_has_the_keys_of_the_contract(matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    data = json.loads(render(TABLES["leaderboard"](matchmaker, made_up), "json"))
     assert list(data)[:3] == ["run", "arena", "schema"]
     assert (data["run"], data["arena"], data["schema"]) == ("made-up", "connect_four", SCHEMA)
     assert all(list(row) == LEADERBOARD_KEYS for row in data["players"])
@@ -58,8 +59,8 @@ def test_the_leaderboard_has_the_keys_of_the_contract(matchmaker: Matchmaker) ->
     assert {row["role"] for row in data["players"]} == {"main_agent", "main_exploiter", None}
 
 
-def test_csv_reads_back_exactly(matchmaker: Matchmaker) -> None:
-    data = TABLES["leaderboard"](matchmaker)
+def test_csv_reads_back_exactly(matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    data = TABLES["leaderboard"](matchmaker, made_up)
     rows = list(csv.DictReader(io.StringIO(render(data, "csv"))))
     assert list(rows[0]) == LEADERBOARD_KEYS
     for row, original in zip(rows, data.rows, strict=True):
@@ -77,10 +78,10 @@ def test_a_spreadsheet_runs_no_formula_of_a_stranger() -> None:
     assert [row["name"] for row in document(data)["rows"]] == names  # JSON is exact
 
 
-def test_pandas_reads_every_table_without_help(matchmaker: Matchmaker) -> None:
+def test_pandas_reads_every_table_without_help(matchmaker: Matchmaker, made_up: RunFolder) -> None:
     pandas = pytest.importorskip("pandas")
     for name, table in TABLES.items():
-        data = table(matchmaker)
+        data = table(matchmaker, made_up)
         frame = pandas.read_csv(io.StringIO(render(data, "csv")))
         assert list(frame.columns) == list(data.columns), name
         assert len(frame) == len(data.rows)
@@ -94,8 +95,8 @@ def test_pandas_reads_every_table_without_help(matchmaker: Matchmaker) -> None:
                 assert frame[column].dropna().tolist() == [value for value in known if value]
 
 
-def test_payoff_has_both_directions(matchmaker: Matchmaker) -> None:
-    rows = {(row["player"], row["opponent"]): row for row in document(TABLES["payoff"](matchmaker))["payoff"]}
+def test_payoff_has_both_directions(matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    rows = {(row["player"], row["opponent"]): row for row in document(TABLES["payoff"](matchmaker, made_up))["payoff"]}
     assert len(rows) == 2 * len(ROLES) * VERSIONS * len(ROLES)
     there, back = rows["main_agent-1", "main_exploiter-1.v0"], rows["main_exploiter-1.v0", "main_agent-1"]
     assert there["win_rate"] > 0.6
@@ -103,14 +104,14 @@ def test_payoff_has_both_directions(matchmaker: Matchmaker) -> None:
     assert (there["wins"], there["losses"]) == (back["losses"], back["wins"])
 
 
-def test_ratings_follow_the_log_and_matches_are_the_log(matchmaker: Matchmaker) -> None:
+def test_ratings_follow_the_log_and_matches_are_the_log(matchmaker: Matchmaker, made_up: RunFolder) -> None:
     log = matchmaker.matches()
-    ratings = document(TABLES["ratings"](matchmaker))["ratings"]
+    ratings = document(TABLES["ratings"](matchmaker, made_up))["ratings"]
     assert ratings[-1]["matches"] == len(log)
     last = {row["player"]: row["elo"] for row in ratings}
     names = {player.id: player.name for player in matchmaker.players()}
     assert last == {names[player]: rating.elo for player, rating in matchmaker.ratings().items()}
-    matches = document(TABLES["matches"](matchmaker))["matches"]
+    matches = document(TABLES["matches"](matchmaker, made_up))["matches"]
     assert [row["id"] for row in matches] == [result.id for result in log]
     assert all(row["wins"] + row["draws"] + row["losses"] == row["games"] for row in matches)
 
@@ -125,14 +126,14 @@ def test_a_name_cannot_leave_its_place() -> None:
     assert list(csv.reader(io.StringIO(render(PLAIN, "csv"))))[2] == [EVIL, "", ""]
 
 
-def test_figures_escape_names_too(matchmaker: Matchmaker) -> None:
-    text = render(TABLES["leaderboard"](matchmaker), "html")
+def test_figures_escape_names_too(matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    text = render(TABLES["leaderboard"](matchmaker, made_up), "html")
     assert [tag for tag, _ in parsed(text).tags].count("script") == 1
     assert "<script>alert" not in text
 
 
-def test_the_page_is_self_contained(matchmaker: Matchmaker) -> None:
-    page = parsed(render(TABLES["leaderboard"](matchmaker), "html"))
+def test_the_page_is_self_contained(matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    page = parsed(render(TABLES["leaderboard"](matchmaker, made_up), "html"))
     assert not [tag for tag, attributes in page.tags if tag in ("link", "img") or "src" in attributes]
     assert not [attributes for _, attributes in page.tags if "href" in attributes]
     assert [tag for tag, _ in page.tags].count("figure") == 3  # scores, strength over training, ratings over the log

@@ -14,6 +14,7 @@ from league.export import Dataset, render
 from league.figures import DARK_PALETTE, PALETTE, SHADES_OF_RATE, diverging, ink
 from league.page import page
 from league.reports import TABLES
+from league.runs import RunFolder
 from league.views import Badge, Cell, Column, Interval, Shade, Shares, View, filled, number_cell, text_cell
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL
@@ -48,7 +49,8 @@ def html(request: pytest.FixtureRequest) -> str:
     if request.param == "made":
         return render(DATA, "html")
     matchmaker: Matchmaker = request.getfixturevalue("matchmaker")
-    return render(TABLES[request.param](matchmaker), "html")
+    made_up: RunFolder = request.getfixturevalue("made_up")
+    return render(TABLES[request.param](matchmaker, made_up), "html")
 
 
 def test_the_policy_allows_the_pages_own_style_and_script_only(html: str) -> None:

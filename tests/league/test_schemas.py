@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from league.cli import main
 from league.export import render
 from league.reports import TABLES, documents
+from league.runs import RunFolder
 from matchmaking.records import SCHEMA
 from matchmaking.service import Matchmaker
 from tests.league.json_schema import faults
@@ -35,23 +36,23 @@ def test_the_published_schemas_are_of_the_models(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_an_export_is_what_its_schema_says(table: str, matchmaker: Matchmaker) -> None:
-    exported = json.loads(render(TABLES[table](matchmaker), "json"))
+def test_an_export_is_what_its_schema_says(table: str, matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    exported = json.loads(render(TABLES[table](matchmaker, made_up), "json"))
     assert list(faults(exported, published(table))) == []
     documents.DOCUMENTS[table].model_validate_json(json.dumps(exported))
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_columns_are_the_fields_of_the_schemas_rows(table: str, matchmaker: Matchmaker) -> None:
-    data = TABLES[table](matchmaker)
+def test_columns_are_the_fields_of_the_schemas_rows(table: str, matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    data = TABLES[table](matchmaker, made_up)
     schema = published(table)
     row = schema["$defs"][schema["properties"][data.key]["items"]["$ref"].removeprefix("#/$defs/")]
     assert data.columns == tuple(row["properties"])
     assert set(data.columns) == set(row["required"])
 
 
-def test_a_wrong_document_is_noticed(matchmaker: Matchmaker) -> None:
-    data = json.loads(render(TABLES["leaderboard"](matchmaker), "json"))
+def test_a_wrong_document_is_noticed(matchmaker: Matchmaker, made_up: RunFolder) -> None:
+    data = json.loads(render(TABLES["leaderboard"](matchmaker, made_up), "json"))
     schema = published("leaderboard")
     first = data["players"][0]
     wrong: list[tuple[dict[str, Any], str]] = [
