@@ -48,21 +48,41 @@ def intransitivity(counts: Counts, fitted: Fit) -> Share | None:
         The share; None where the scores do not differ from a half by clearly more than those of equal players would, so
         that there is nothing to explain.
     """
-    games, decided, unexplained, total = _squares(counts, fitted)
-    weight = games / (games + _HALF_WEIGHT)
-    unexplained, total = weight * unexplained, weight * total
-    all_of_it = float(total.sum())
-    of_equals = weight * decided / (4.0 * games**2)  # variance of a score if the two were equal; a square's is 2 of its
-    if not all_of_it > _CLEARLY * float(np.sqrt(2.0 * (of_equals @ of_equals))):
+    met = _pairs(counts, fitted)
+    weight = met.games / (met.games + _HALF_WEIGHT)
+    unexplained = float(weight @ (met.surprise**2 - met.noise + met.fitted))
+    total = float(weight @ (met.lead**2 - met.noise))
+    # A mean of squares of noise alone has twice the noise's variance squared.
+    if not total > _CLEARLY * float(np.sqrt(2.0 * np.square(weight * met.noise_of_equals).sum())):
         return None
-    value = min(max(float(unexplained.sum()) / all_of_it, 0.0), 1.0)
-    misses = unexplained - value * total  # of a ratio of sums over independent pairs (Cochran 1977, equation 6.13)
-    half_width = _Z95 * float(np.sqrt(misses @ misses)) / all_of_it
+    value = min(max(unexplained / total, 0.0), 1.0)
+    # Of the ratio, to first order: both squares of a pair move with the same noise.
+    misses = 4.0 * (met.surprise - value * met.lead) ** 2 * met.noise + 2.0 * ((1.0 - value) * met.noise) ** 2
+    half_width = _Z95 * float(np.sqrt(weight**2 @ misses)) / total
     return Share(value, max(value - half_width, 0.0), min(value + half_width, 1.0))
 
 
-def _squares(counts: Counts, fitted: Fit) -> tuple[Floats, Floats, Floats, Floats]:
-    """For each pair that has met at least twice: games, those not drawn, unbiased squares of the rest and the whole."""
+class _Pairs(NamedTuple):
+    """[k] for each pair of players that has met at least twice.
+
+    Attributes:
+        games: matches.
+        surprise: score of one against the other less its expectation.
+        lead: that score less a half.
+        noise: unbiased estimate of the score's variance.
+        noise_of_equals: the same if the two were equal.
+        fitted: variance of the expectation.
+    """
+
+    games: Floats
+    surprise: Floats
+    lead: Floats
+    noise: Floats
+    noise_of_equals: Floats
+    fitted: Floats
+
+
+def _pairs(counts: Counts, fitted: Fit) -> _Pairs:
     first, second = counts.first, counts.second
     win, draw, loss = probabilities(fitted.strength[first] - fitted.strength[second] + fitted.seat, fitted.draw)
     expected = win + 0.5 * draw
@@ -73,16 +93,20 @@ def _squares(counts: Counts, fitted: Fit) -> tuple[Floats, Floats, Floats, Float
     squares = wins * (1.0 - expected) ** 2 + draws * (0.5 - expected) ** 2 + losses * expected**2
 
     upper = np.triu_indices(len(counts.players), 1)
-    games = counts.matrix(number, number)[upper]
+    games = counts.games()[upper]
     met = games >= 2
     upper, games = (upper[0][met], upper[1][met]), games[met]
-    surprises = counts.matrix(surprise, -surprise)[upper] / games
-    squares = counts.matrix(squares, squares)[upper] / games
-    slopes = counts.matrix(number * slope, number * slope)[upper] / games
-    noise = (squares - surprises**2) / (games - 1.0)
-    scores = counts.points()[upper] / games
+
+    def mean(of_first: Floats, of_second: Floats) -> Floats:
+        return np.divide(counts.matrix(of_first, of_second)[upper], games)
+
+    surprises, slopes = mean(surprise, -surprise), mean(number * slope, number * slope)
     variance = np.diag(fitted.covariance)
-    of_difference = variance[upper[0]] + variance[upper[1]] - 2.0 * fitted.covariance[upper]
-    unexplained = surprises**2 - noise + slopes**2 * of_difference
-    decided = counts.matrix(wins + losses, wins + losses)[upper]
-    return games, decided, unexplained, (scores - 0.5) ** 2 - noise
+    return _Pairs(
+        games=games,
+        surprise=surprises,
+        lead=mean(wins + 0.5 * draws, losses + 0.5 * draws) - 0.5,
+        noise=(mean(squares, squares) - surprises**2) / (games - 1.0),
+        noise_of_equals=mean(wins + losses, wins + losses) / (4.0 * games),
+        fitted=slopes**2 * (variance[upper[0]] + variance[upper[1]] - 2.0 * fitted.covariance[upper]),
+    )
