@@ -39,7 +39,7 @@ class Actor(Protocol):
 
         A row is one agent in one match. An actor that holds one agent of B matches has B rows; one that holds k agents
         has k * B, agent by agent, so every row can keep a memory of its own. Rows that are not live are blank: zeros,
-        and no legal action.
+        and no legal action. An actor whose attribute `draws` is false is given no uniforms: [rows, 0].
         """
 
 
@@ -151,6 +151,11 @@ class _Side:
     def name(self) -> str:
         return str(getattr(self.actor, "name", type(self.actor).__name__))
 
+    @property
+    def draws(self) -> bool:
+        """Whether the actor uses the uniforms that it is given: making them is a third of a step of a small batch."""
+        return bool(getattr(self.actor, "draws", True))
+
 
 @torch.no_grad()
 def play_matches(
@@ -205,8 +210,12 @@ def play_matches(
                 view = _view(side, seen, rows)
                 if counter is not None:
                     counter.at_step(number)
-                random = [uniforms(seeds, number, spec.num_actions, stream + agent) for agent in agents]
-                chosen = side.actor.act(view, torch.cat(random), rows)
+                if side.draws:
+                    streams = [uniforms(seeds, number, spec.num_actions, stream + agent) for agent in agents]
+                    random = torch.cat(streams)
+                else:
+                    random = torch.empty((len(rows), 0), device=rows.device)
+                chosen = side.actor.act(view, random, rows)
                 _check(arena, side, chosen, view.action_mask, live=rows, step=number)
                 actions[:, agents] = torch.where(rows, chosen, NOT_PLAYED).view(len(agents), -1).T
         failed = actions == FORFEIT
