@@ -31,8 +31,11 @@ class BotActor:
         pairing: id that the matches' ids in failure records begin with, as in `PAIRING/INDEX`.
 
     Attributes:
+        draws: it uses no uniforms of ours: a bot has its own randomness, from the seed that it is told.
         failures: the rows that failed since `begin`, with their records. The answer in such a row is `FORFEIT`.
     """
+
+    draws = False
 
     def __init__(
         self,

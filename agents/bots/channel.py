@@ -12,7 +12,7 @@ from agents.bots.protocol import CHUNK, shown
 LOG_TAIL = 8192
 """Bytes of a bot's log that are kept."""
 WATCH = 0.05
-"""Seconds after which a bot that is still thinking is looked at: does it keep to its limits."""
+"""Seconds after which a bot that thinks, or is asked again, is looked at: does it keep to its limits."""
 
 
 class ChannelError(Exception):
@@ -40,7 +40,8 @@ class Channel:
         log: descriptor of what it writes besides. All three are closed by `close`.
         message: most bytes of one answer.
         output: most bytes of log.
-        watch: called every `WATCH` seconds while an answer is waited for; may raise.
+        watch: called every `WATCH` seconds while an answer is waited for, and before a request where it is as long ago,
+            whatever the bot answers or writes meanwhile; may raise.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Channel:
     ) -> None:
         self._reader, self._writer, self._log = reader, writer, log
         self._message, self._output, self._watch = message, output, watch
+        self._looked = 0.0  # when `watch` was called last
         self._written = 0  # bytes of log so far
         self._tail = b""
         self._rest = b""  # what came behind a line where that is allowed
@@ -64,11 +66,12 @@ class Channel:
         return self._tail
 
     def check(self) -> None:
-        """Take what is in the log, and see that nothing came that was not asked for.
+        """Take what is in the log, and see that nothing came that was not asked for and that it keeps to its limits.
 
         Raises:
             ChannelError: something did, or the other end is closed.
         """
+        self._look()
         if self._rest:
             self._unasked(self._rest)
         for fd, _ in self._poll.poll(0):
@@ -106,7 +109,7 @@ class Channel:
                 writable.register(self._writer, select.POLLOUT)
             writable.poll(min(left, WATCH) * 1000)
             self.drain()
-            self._watch()
+            self._look()
 
     def line(self, deadline: float, *, more: bool = False) -> bytes:
         """Wait for one line; with `more`, further ones may follow at once.
@@ -133,13 +136,17 @@ class Channel:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NoTimeError
-            ready = self._poll.poll(min(left, WATCH) * 1000)
-            for fd, _ in ready:
+            for fd, _ in self._poll.poll(min(left, WATCH) * 1000):
                 if fd == self._reader:
                     return self._take()
                 self.drain()
-            if not ready:
-                self._watch()
+            self._look()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked >= WATCH:
+            self._looked = now
+            self._watch()
 
     def _take(self) -> bytes:
         """What there is to read."""

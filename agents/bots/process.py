@@ -28,7 +28,9 @@ Array = np.ndarray[Any, Any]
 
 SET_UP = 30.0  # seconds within which the host has confined a process
 LAST_BREATH = 0.2  # seconds for a process that has closed its channel to end by itself
-RSS, THREADS = 21, 17  # fields of /proc/PID/stat behind the name, see proc(5)
+STATE, RSS, THREADS = 0, 21, 17  # fields of /proc/PID/stat behind the name, see proc(5)
+UNASKED = 0.05  # seconds of CPU that a bot may use between an answer and the next request: rubbish collected, and so on
+CPUCLOCK_SCHED = 2  # of a process's clock, see the kernel's include/linux/posix-timers.h
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -85,6 +87,8 @@ class BotProcess:
         self._source, self._spec, self._clocks = source, spec, clocks
         self._speaks_frames = source.language != "command"
         self.pid = _pid_of(pidfd)
+        self._cpu_clock = ~self.pid << 3 | CPUCLOCK_SCHED
+        self._used = 0.0  # seconds of CPU until its last answer
         self.alive = True
         self.bank = clocks.bank
         self._channel = Channel(
@@ -129,6 +133,7 @@ class BotProcess:
         if answer.get("type") != "ready":
             raise self._fail(FailureCode.PROTOCOL, 'its first line has to be {"type": "ready"}')
         self._phase = Phase.IDLE
+        self._used = self._cpu()
 
     def reset(self, match: str | None, seed: int, agent: str) -> None:
         """Begin a match, with a full bank.
@@ -235,10 +240,12 @@ class BotProcess:
         self._asked = time.monotonic()
         try:
             self._channel.check()
+            self._charge_unasked()
             self._phase = phase
             deadline = self._asked + self._clocks.move + self.bank
             self._channel.send(request, deadline)
             line = self._channel.line(deadline)
+            self._used = self._cpu()
             beyond = time.monotonic() - self._asked - self._clocks.move
             if beyond > 0:
                 self.bank -= beyond
@@ -254,8 +261,25 @@ class BotProcess:
             raise self._fail(FailureCode.PROTOCOL, f"answered request {text}, but was asked request {self._number}")
         return answer
 
+    def _charge_unasked(self) -> None:
+        """Take what it has computed since its last answer, in another's time, off its bank."""
+        unasked = self._cpu() - self._used
+        if unasked > UNASKED:
+            self.bank -= unasked
+            if self.bank < 0:
+                self.bank = 0.0
+                text = f"computed for {unasked:.1f} s while nobody had asked it, which is more than is left of its bank"
+                raise _OverLimitError(FailureCode.TIMEOUT, text)
+
+    def _cpu(self) -> float:
+        """Seconds of CPU in its life, all threads together."""
+        try:
+            return time.clock_gettime(self._cpu_clock)
+        except OSError:  # it has ended
+            return self._used
+
     def _watch(self) -> None:
-        """Hold a thinking process to the limits that the kernel does not hold it to."""
+        """Hold a process to the limits that the kernel does not hold it to."""
         if self._waiting is not None:
             try:
                 self._waiting()
@@ -263,17 +287,20 @@ class BotProcess:
                 self.kill()
                 raise
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        except (OSError, UnicodeDecodeError):  # it is ending, or a name of its own making
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
+        except OSError:  # it is ending
             return
+        fields = stat.rpartition(b")")[2].split()  # behind its name, which may be anything
         if int(fields[RSS]) * PAGE > self._limits.memory:
             text = (
                 f"uses {int(fields[RSS]) * PAGE // 2**20:,} MiB of memory; it may use {self._limits.memory // 2**20:,}"
             )
             raise _OverLimitError(FailureCode.OOM, text)
         if int(fields[THREADS]) > self._limits.threads:
-            text = f"runs {fields[THREADS]} threads; it may run {self._limits.threads}"
+            text = f"runs {int(fields[THREADS])} threads; it may run {self._limits.threads}"
             raise _OverLimitError(FailureCode.SANDBOX_DENIED, text)
+        if fields[STATE] == b"Z" and int(fields[THREADS]) > 1:  # the kernel tells nothing of what the others use
+            raise _OverLimitError(FailureCode.SANDBOX_DENIED, "ended its first thread and went on with others")
 
     def _failure(self, error: ChannelError | ReplyError, mask: Array | None = None) -> BotFailedError:
         """Why there is no answer."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import arenas.registry as arenas
 from agents.bots.actor import BotActor, bot_seed
@@ -74,6 +75,20 @@ def test_a_bot_plays_against_our_own_players(actors: Actors, tmp_path: Path) -> 
     played = play_pairs(ARENA, bot, RandomPlayer(ARENA.spec), 4, 3)
     assert len(played.outcomes) == 8
     assert played.forfeits == ()
+
+
+def test_no_uniforms_are_made_for_a_bot(actors: Actors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    act = BotActor.act
+
+    def watched(self: BotActor, observation: Observation, uniforms: Tensor, live: Tensor) -> Tensor:
+        given.append(tuple(uniforms.shape))
+        return act(self, observation, uniforms, live)
+
+    monkeypatch.setattr(BotActor, "act", watched)
+    bot = actors.make(write_bot(tmp_path / "b", RANDOM))
+    play_matches(ARENA, (bot, bot), torch.arange(3))
+    assert set(given) == {(6, 0)}
 
 
 def test_it_may_hold_both_seats_and_plays_where_all_move_at_once(actors: Actors, tmp_path: Path) -> None:
