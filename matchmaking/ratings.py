@@ -132,16 +132,18 @@ def _trueskill(
     mu_a: float, sigma_a: float, mu_b: float, sigma_b: float, score: float, beta: float, margin: float
 ) -> tuple[float, float, float, float]:
     """Both players' (mu, sigma) after one match with a's score 1, 0.5 or 0."""
-    c = math.sqrt(2.0 * beta * beta + sigma_a * sigma_a + sigma_b * sigma_b)
+    noise, of_a, of_b = 2.0 * beta * beta, sigma_a * sigma_a, sigma_b * sigma_b
+    variance = noise + of_a + of_b
+    c = math.sqrt(variance)
     sign = -1.0 if score == 0.0 else 1.0
     t = sign * (mu_a - mu_b) / c
     v, w = draw_corrections(t, margin / c) if score == 0.5 else win_corrections(t, margin / c)
-    share_a, share_b = sigma_a * sigma_a / c, sigma_b * sigma_b / c
+    # sigma^2 (1 - sigma^2 / c^2 w), written without a difference: it stays positive however large sigma is.
     return (
-        mu_a + sign * share_a * v,
-        sigma_a * math.sqrt(1.0 - share_a / c * w),
-        mu_b - sign * share_b * v,
-        sigma_b * math.sqrt(1.0 - share_b / c * w),
+        mu_a + sign * of_a / c * v,
+        sigma_a * math.sqrt((noise + of_b + of_a * (1.0 - w)) / variance),
+        mu_b - sign * of_b / c * v,
+        sigma_b * math.sqrt((noise + of_a + of_b * (1.0 - w)) / variance),
     )
 
 

@@ -63,6 +63,48 @@ def test_agrees_far_out_with_the_package_on_accurate_normals(
     assert ours(a, b, outcomes) == pytest.approx(reference(a, b, outcomes, accurate), abs=1e-7)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.floats(-500.0, 500.0),
+    st.floats(-3.0, 2.0).map(lambda power: 10.0**power),
+    st.floats(-3.0, 2.0).map(lambda power: 10.0**power),
+    st.sampled_from("wdl"),
+)
+def test_agrees_at_extreme_gaps_and_sigmas_with_the_package_in_high_precision(
+    gap: float, sigma_a: float, sigma_b: float, outcome: str
+) -> None:
+    """By its backend mpmath at 100 digits; its own floats raise or are wrong there."""
+    a, b = Rating(mu=25.0 + gap, sigma=sigma_a), Rating(mu=25.0, sigma=sigma_b)
+    result = MatchResult.model_construct(id="m", a="a", b="b", seed=0, outcomes=outcome, forfeits=())
+    after = update_ratings({"a": a, "b": b}, result, FROZEN)
+    found = (after["a"].mu, after["a"].sigma, after["b"].mu, after["b"].sigma)
+    with pytest.importorskip("mpmath").workdps(100):  # torch brings it
+        precise = trueskill.TrueSkill(tau=0.0, backend="mpmath")
+        expected = [float(value) for value in reference(a, b, outcome, precise)]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.floats(-1e12, 1e12),
+    st.floats(-1e12, 1e12),
+    st.floats(1e-9, 1e9),
+    st.floats(1e-9, 1e9),
+    st.floats(-1e6, 1e6),
+    pairs_of_outcomes,
+    st.sampled_from(list(Kind)),
+)
+def test_no_finite_rating_raises(
+    mu_a: float, mu_b: float, sigma_a: float, sigma_b: float, elo: float, outcomes: str, kind: Kind
+) -> None:
+    before = {"a": Rating(mu=mu_a, sigma=sigma_a, elo=elo), "b": Rating(mu=mu_b, sigma=sigma_b)}
+    for player, new in update_ratings(before, result(outcomes), {"a": kind, "b": Kind.BOT}).items():
+        assert math.isfinite(new.mu) and math.isfinite(new.elo)
+        assert new.sigma > 0.0, "a sigma of 0 would never move again"
+        if player == "b":
+            assert new.sigma <= sigma_b
+
+
 def test_two_new_players_by_the_published_values() -> None:
     """Herbrich et al.'s defaults: a first win gives 29.396 +- 7.171, a first draw 25.000 +- 6.458."""
     learners = {"a": Kind.LEARNER, "b": Kind.LEARNER}
