@@ -93,6 +93,8 @@ class InfraError(Exception):
 class Clocks(_Model):
     """How long a bot may take, in seconds of wall time. Only one bot of a match thinks at a time.
 
+    What a bot computes while nobody asks it (threads of its own, in its opponent's time) is taken off its bank.
+
     Attributes:
         start: to load and be ready to play.
         move: for every move, not saved up.
