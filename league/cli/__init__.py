@@ -25,6 +25,7 @@ COMMANDS: CommandTable = {
     "submit": ("league.cli.bots:submit", "Enter a bot into a run."),
     "bots": ("league.cli.bots:bots", "Write a bot, try it, and look after those that were entered."),
     "match": ("league.cli.match:match", "Let two players play some unrated matches."),
+    "tournament": ("league.cli.tournament:tournament", "Play a round robin, a gauntlet, a swiss or a knockout."),
     "replay": ("league.cli.replay:replay", "Play a rated match again, move by move."),
     "nashconv": ("league.cli.nashconv:nashconv", "Measure how far card players are from equilibrium, exactly."),
     "export": ("league.cli.files:export", "Write a table as csv, json, md or html."),

@@ -104,6 +104,10 @@ class Format(Protocol):
     def tie_breaks(self) -> tuple[str, ...]:
         """What decides between equal points, such as `buchholz`."""
 
+    @property
+    def expected(self) -> int:
+        """How many encounters there will be; ties of a knockout add to it."""
+
     def plan(self, results: Results) -> Plan:
         """What these results fix. Results of encounters that are not fixed are not looked at."""
 

@@ -39,6 +39,11 @@ class Gauntlet:
                     Encounter(f"r{number}.{place}", number, challenger, opponent, pairs, f"round {number}")
                 )
 
+    @property
+    def expected(self) -> int:
+        """How many encounters there are."""
+        return len(self._encounters)
+
     def plan(self, results: Results) -> Plan:
         """All encounters, from the start."""
         return Plan(tuple(self._encounters), finished=True)

@@ -87,6 +87,11 @@ class Knockout:
         size = 1 << (len(players) - 1).bit_length()
         self._nodes = double_bracket(size) if double else winners_bracket(size)
 
+    @property
+    def expected(self) -> int:
+        """How many encounters there are without ties, and without a second grand final: one a loss."""
+        return (2 if self._double else 1) * (len(self.players) - 1)
+
     def plan(self, results: Results) -> Plan:
         """The encounters whose two players are known."""
         return _Walk(self, results).plan()

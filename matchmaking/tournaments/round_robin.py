@@ -53,6 +53,11 @@ class RoundRobin:
             met = {index for pair in meetings for index in pair}
             self._byes += [Bye(number, player) for index, player in enumerate(players) if index not in met]
 
+    @property
+    def expected(self) -> int:
+        """How many encounters there are."""
+        return len(self._encounters)
+
     def plan(self, results: Results) -> Plan:
         """All encounters, from the start."""
         return Plan(tuple(self._encounters), tuple(self._byes), finished=True)

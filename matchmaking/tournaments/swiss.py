@@ -62,6 +62,11 @@ class Swiss:
             )
         self._pairs = pairs
 
+    @property
+    def expected(self) -> int:
+        """How many encounters there are."""
+        return self.rounds * (len(self.players) // 2)
+
     def plan(self, results: Results) -> Plan:
         """The rounds so far and the next one, which is fixed when all encounters before it have results."""
         encounters: list[Encounter] = []
