@@ -9,6 +9,7 @@ Shapes: `B` environments, `N` agents of the arena, `A` actions.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,6 +59,14 @@ class ArenaSpec:
         truncates: whether an episode can end by a limit that is not part of the rules.
         pure: whether the rules are pure tensor functions (native arenas), as opposed to processes behind the state.
         symmetries: the symmetries other than the identity.
+        roles: what each team is, such as `predators` and `prey`, where teams are not alike; empty where they are.
+        common_reward: whether the agents of a team are all rewarded with the same number at every step, which value
+            decomposition (VDN, QMIX) needs.
+        action_counts: how many actions each agent has, where agents differ: the actions behind are never legal.
+        observation_sizes: how many numbers of the flattened observation each agent has, where agents differ: those
+            behind are zero.
+        state_shape: shape of the global state that centralised training sees; empty where that is all observations,
+            one agent after the other.
         description: one line for people.
     """
 
@@ -73,11 +82,21 @@ class ArenaSpec:
     truncates: bool = False
     pure: bool = True
     symmetries: tuple[Symmetry, ...] = ()
+    roles: tuple[str, ...] = ()
+    common_reward: bool = False
+    action_counts: tuple[int, ...] = ()
+    observation_sizes: tuple[int, ...] = ()
+    state_shape: tuple[int, ...] = ()
     description: str = ""
 
     @property
     def num_agents(self) -> int:
         return len(self.agents)
+
+    @property
+    def global_shape(self) -> tuple[int, ...]:
+        """Shape of what `Arena.global_state` gives of one environment."""
+        return self.state_shape or (self.num_agents * math.prod(self.observation_shape),)
 
 
 class Observation(NamedTuple):
@@ -127,6 +146,13 @@ class Arena(ABC):
 
         Asked for an agent that is not to move, it is that agent's own view, with an action mask that is all false.
         """
+
+    def global_state(self, state: State, dtype: torch.dtype = torch.float32) -> Tensor:
+        """[B, *global_shape]: what centralised training may see of a simultaneous arena; no agent sees it in play.
+
+        Unless an arena gives its own state: the observations of all agents, one after the other.
+        """
+        return self.observe(state, dtype=dtype).observation.flatten(1)
 
     @abstractmethod
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
