@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import signal
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ MOST_MESSAGE = 300
 MOST_TRACEBACK = 4000
 MOST_LOG = 4000
 OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|[Oo]ut of memory|[Cc]annot allocate memory|Allocation failed")
+NO_MEMORY = os.strerror(errno.ENOMEM)  # of an OSError
 DENIED = re.compile(r"Operation not permitted|Permission denied|\bEPERM\b|\bEACCES\b|PermissionError")
 
 
@@ -72,7 +75,7 @@ def of_error(error: Mapping[str, Any], limits: Limits, isolation: Isolation, oth
     said = f"{name}: {text}" if text else name
     causes = error.get("causes")
     names = {name, *(cause for cause in causes if isinstance(cause, str))} if isinstance(causes, list) else {name}
-    if any(each.endswith("MemoryError") for each in names):
+    if any(each.endswith("MemoryError") for each in names) or text.endswith(NO_MEMORY):
         return Diagnosis(FailureCode.OOM, f"{said} (it may use {limits.memory // 2**20:,} MiB)")
     if names & DENIALS and isolation is not Isolation.NONE:
         return Diagnosis(FailureCode.SANDBOX_DENIED, f"{said} (the sandbox does not allow it)")
