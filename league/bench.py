@@ -21,6 +21,7 @@ class Benchmark(NamedTuple):
 
 
 BENCHMARKS = {
+    "arena": Benchmark("league.bench_arena:bench_arena", "isolated bots: a move, a start, an end, matches a second"),
     "learner": Benchmark(
         "league.bench_learner:bench_learner", "training in a league on Connect Four, on one core", True
     ),

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.random  # which numpy would load at its first use, in each bot's process anew
 
 from agents.bots.harness_kaggle import KaggleBot
 from agents.bots.protocol import ACT_FRAME, HEADER

@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 SET_UP = 30.0  # seconds within which the host has confined a process
 LAST_BREATH = 0.2  # seconds for a process that has closed its channel to end by itself
 STATE, RSS, THREADS = 0, 21, 17  # fields of /proc/PID/stat behind the name, see proc(5)
-UNASKED = 0.05  # seconds of CPU that a bot may use between an answer and the next request: rubbish collected, and so on
+UNASKED = 0.25  # seconds of CPU in a match that a bot may use while nobody asks it, to collect its garbage and the like
 CPUCLOCK_SCHED = 2  # of a process's clock, see the kernel's include/linux/posix-timers.h
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -88,7 +88,7 @@ class BotProcess:
         self._speaks_frames = source.language != "command"
         self.pid = _pid_of(pidfd)
         self._cpu_clock = ~self.pid << 3 | CPUCLOCK_SCHED
-        self._used = 0.0  # seconds of CPU until its last answer
+        self._used, self._unasked = 0.0, UNASKED  # seconds of CPU until its last answer; those free from now on
         self.alive = True
         self.bank = clocks.bank
         self._channel = Channel(
@@ -147,7 +147,7 @@ class BotProcess:
             BotFailedError: it failed.
         """
         self._match, self._agent, self._step = match, agent, None
-        self.bank = self._clocks.bank
+        self.bank, self._unasked = self._clocks.bank, UNASKED
         self._number += 1
         message = {"type": "reset", "id": self._number, "seed": seed, "agent": agent}
         answer = self._ask(Phase.RESET, json_frame(message) if self._speaks_frames else json_line(message))
@@ -263,13 +263,15 @@ class BotProcess:
 
     def _charge_unasked(self) -> None:
         """Take what it has computed since its last answer, in another's time, off its bank."""
-        unasked = self._cpu() - self._used
-        if unasked > UNASKED:
-            self.bank -= unasked
+        self._unasked -= self._cpu() - self._used
+        if self._unasked < 0:
+            self.bank += self._unasked
+            self._unasked = 0.0
             if self.bank < 0:
                 self.bank = 0.0
-                text = f"computed for {unasked:.1f} s while nobody had asked it, which is more than is left of its bank"
-                raise _OverLimitError(FailureCode.TIMEOUT, text)
+                raise _OverLimitError(
+                    FailureCode.TIMEOUT, "computed while nobody had asked it until its bank was empty"
+                )
 
     def _cpu(self) -> float:
         """Seconds of CPU in its life, all threads together."""
