@@ -222,7 +222,12 @@ def schema_text(table: str) -> str:
 
 
 def _describe(part: dict[str, Any]) -> None:
-    """Move the lines of a docstring's `Attributes` to the fields that they are of; titles that repeat a key go."""
+    """Move the lines of a docstring's `Attributes` to the fields that they are of; titles that repeat a key go.
+
+    Records refuse unknown fields, readers of a published file must not: a later version may tell more.
+    """
+    if part.get("additionalProperties") is False:
+        del part["additionalProperties"]
     about, _, lines = part.get("description", "").partition("\n\nAttributes:\n")
     for name, field in part.get("properties", {}).items():
         field.pop("title", None)

@@ -22,7 +22,9 @@ from league.figures import (
     bounds,
     diverging,
     planar,
+    shade,
     shaded,
+    thinned,
     ticks,
 )
 from league.plots import save
@@ -161,8 +163,31 @@ def test_bounds_hold_the_spread_and_are_never_empty() -> None:
     assert empty[2] < empty[3]
 
 
+def test_a_long_line_keeps_its_peaks_and_its_end() -> None:
+    points = [(index / 100, float((index * 7919) % 1000)) for index in range(10_000)]
+    kept = thinned(points, 760)
+    assert len(kept) <= 3 * 100
+    assert kept == sorted(kept)  # from left to right
+    assert set(kept) <= set(points)
+    assert max(y for _, y in kept) == max(y for _, y in points)
+    assert min(y for _, y in kept) == min(y for _, y in points)
+    assert kept[-1] == points[-1]
+    assert thinned(points[:760], 760) == points[:760]
+
+
+def test_a_wide_map_is_turned_and_its_tips_are_not() -> None:
+    tip = "learner against c: 90.0 %"
+    square = draw(HeatMap("t", ("learner", "b"), ("c", "d"), ((0.9, None), (None, None))))
+    wide = draw(HeatMap("t", ("learner",), ("c", "d", "e", "f"), ((0.9, None, None, None),), "learner", "opponent"))
+    assert tip in square
+    assert tip in wide
+    assert "opponent ↓  learner →" in wide
+    assert "player ↓  opponent →" in square
+
+
 def test_colours_of_a_win_rate() -> None:
     assert diverging(0.0) == (178, 24, 43)
     assert diverging(0.5) == (247, 247, 247)
     assert diverging(1.0) == (33, 102, 172)
     assert diverging(-1.0) == diverging(0.0)
+    assert [shade(rate) for rate in (-1.0, 0.0, 0.5, 0.52, 0.53, 1.0, 2.0)] == [0, 0, 10, 10, 11, 20, 20]

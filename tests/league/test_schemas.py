@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
 from league.cli import main
 from league.export import render
@@ -58,7 +59,6 @@ def test_a_wrong_document_is_noticed(matchmaker: Matchmaker, made_up: RunFolder)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"rank": "1"}, "$.players[0].rank"),
         ({"kind": "human"}, "$.players[0].kind"),
-        ({"unknown": 1}, "unknown is not known"),
     ]
     for change, said in wrong:
         found = list(faults(data | {"players": [first | change]}, schema))
@@ -66,6 +66,16 @@ def test_a_wrong_document_is_noticed(matchmaker: Matchmaker, made_up: RunFolder)
     assert list(faults(data | {"schema": SCHEMA + 1}, schema)) == [f"$.schema: {SCHEMA + 1} is not {SCHEMA}"]
     del first["elo"]
     assert list(faults(data, schema)) == ["$.players[0]: no elo"]
+
+
+def test_readers_take_what_a_later_version_adds_and_we_add_nothing_unknown(
+    matchmaker: Matchmaker, made_up: RunFolder
+) -> None:
+    data = json.loads(render(TABLES["leaderboard"](matchmaker, made_up), "json"))
+    later = data | {"new": 1, "players": [data["players"][0] | {"new": 2}]}
+    assert list(faults(later, published("leaderboard"))) == []
+    with pytest.raises(ValidationError, match="new"):
+        documents.DOCUMENTS["leaderboard"].model_validate_json(json.dumps(later))
 
 
 def test_fields_are_described() -> None:
