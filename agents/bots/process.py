@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 SET_UP = 30.0  # seconds within which the host has confined a process
 LAST_BREATH = 0.2  # seconds for a process that has closed its channel to end by itself
 STATE, RSS, THREADS = 0, 21, 17  # fields of /proc/PID/stat behind the name, see proc(5)
-UNASKED = 0.25  # seconds of CPU in a match that a bot may use while nobody asks it, to collect its garbage and the like
+UNASKED = 0.25  # seconds of CPU in a match that a bot may use unasked, to collect its garbage and the like
 CPUCLOCK_SCHED = 2  # of a process's clock, see the kernel's include/linux/posix-timers.h
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -269,9 +269,8 @@ class BotProcess:
             self._unasked = 0.0
             if self.bank < 0:
                 self.bank = 0.0
-                raise _OverLimitError(
-                    FailureCode.TIMEOUT, "computed while nobody had asked it until its bank was empty"
-                )
+                text = "computed while nobody had asked it until its bank was empty"
+                raise _OverLimitError(FailureCode.TIMEOUT, text)
 
     def _cpu(self) -> float:
         """Seconds of CPU in its life, all threads together."""
