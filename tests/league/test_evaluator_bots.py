@@ -15,6 +15,7 @@ import pytest
 import arenas
 from agents.bots.core import FailureCode, FailureRecord, InfraError
 from agents.bots.nursery import Nursery
+from agents.bots.process import BotProcess
 from agents.bots.store import BotStore
 from arenas.replay import replay
 from league.config import LeagueConfig
@@ -367,19 +368,26 @@ def test_a_thinking_bot_does_not_keep_an_evaluator_that_is_done(
     home = house(clocks={"start": 20.0, "move": 600.0})
     bot = home.enter("thinker", SLEEPS.format(seconds=300))
     home.evaluator._seconds = 4.0
-    send = Processes.beat
+    send, act = Processes.beat, BotProcess.act
+    thinking: list[bool] = []
 
     def interrupt(self: Processes, heartbeat: Heartbeat) -> None:
-        if reason == "stop":
+        if thinking and reason == "stop":
             home.process.stop()
-        else:
+        elif thinking:
             home.store.session.read("HDEL", "holders", "m_0")
         send(self, heartbeat)
 
+    def think(*arguments: Any) -> int:
+        thinking.append(True)
+        return act(*arguments)
+
     monkeypatch.setattr(Processes, "beat", interrupt)
+    monkeypatch.setattr(BotProcess, "act", think)
     begun = time.monotonic()
     home.play(bot, home.random)
-    assert time.monotonic() - begun < 30
+    assert thinking
+    assert time.monotonic() - begun < 120, "not the 300 s that it wants to think"
     assert home.matchmaker.matches() == []
     assert home.failures(bot) == [], "it is not the bot's fault"
 
