@@ -38,6 +38,10 @@ def read(path: str) -> int:
     return len(Path(path).read_bytes())
 
 
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
 def listing(path: str) -> int:
     return len(os.listdir(path))  # noqa: PTH208
 

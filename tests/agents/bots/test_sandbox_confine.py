@@ -102,6 +102,12 @@ def test_the_limits(nursery: Nursery) -> None:
     assert found == {"AS": 512 * MIB, "CPU": 31, "NOFILE": 32, "FSIZE": 0, "CORE": 1, "MEMLOCK": 0, "SIGPENDING": 128}
 
 
+@pytest.mark.parametrize("user", USERS)
+def test_the_host_out_of_memory_takes_the_bot_first(nursery: Nursery, user: str) -> None:
+    score = nursery.attempt("text", "/proc/self/oom_score_adj", user=user, without={"landlock"})
+    assert score.value == "1000"
+
+
 def test_no_file_grows_even_one_that_was_open(nursery: Nursery) -> None:
     assert nursery.attempt("write_kept", file=True).value == "[Errno 27] File too large"
     assert nursery.attempt("write_kept", file=True, without={"rlimits"}).done
