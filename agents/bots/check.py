@@ -19,7 +19,7 @@ from agents.bots.harness_kaggle import GAMES
 from agents.bots.manifest import BotRejectedError, printable
 from agents.bots.nursery import Nursery
 from agents.bots.source import BotSource
-from agents.checkpoint import CheckpointError
+from agents.checkpoint import CheckpointError, read_checkpoint
 from agents.policy import load_agent
 from arenas.core import Arena, Observation
 from arenas.match import Actor, ActorError, play_matches
@@ -168,6 +168,10 @@ def check_checkpoint(path: Path, arena: Arena, name: str, version: str, seed: in
     """
     watch = _Stopwatch()
     try:
+        parameters, _ = read_checkpoint(path)
+        broken = [tensor for tensor, values in parameters.items() if not values.isfinite().all()]
+        if broken:
+            raise BotRejectedError(f"tensor {printable(broken[0])} of the checkpoint has values that are no numbers")
         agent = load_agent(path, arena)
         tried = [
             _try(arena, agent, watch.timed(agent), opponent, team, seed, number * MATCHES)[0]

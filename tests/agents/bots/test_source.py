@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -12,7 +14,7 @@ from agents.bots.core import FailureCode
 from agents.bots.manifest import BotRejectedError
 from agents.bots.outline import outline
 from agents.bots.source import BotSource, load_source
-from agents.bots.staging import Bounds, content_hash
+from agents.bots.staging import Bounds, Staging, content_hash
 
 BOT = "class Bot:\n    def __init__(self, spec): ...\n    def act(self, observation, action_mask, clock): return 0\n"
 
@@ -237,6 +239,25 @@ def test_bounds_hold_for_all_files_together(tmp_path: Path) -> None:
     _write(tmp_path / "y" / "a/b/c/d.py", "")
     with pytest.raises(BotRejectedError, match="lies 4 folders deep"):
         load_source(tmp_path / "y", Bounds(depth=3))
+
+
+class _Endless(io.RawIOBase):
+    """A file that grows while it is read."""
+
+    given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.given += size
+        return bytes(size)
+
+
+def test_a_file_that_grows_while_it_is_copied(tmp_path: Path) -> None:
+    endless = _Endless()
+    with pytest.raises(BotRejectedError, match="has more than the 100 bytes that it is said to have"):
+        Staging(tmp_path, Bounds()).add("x", cast(BinaryIO, endless), 100, False)
+    assert endless.given < 200_000
+    with pytest.raises(BotRejectedError, match="'y' has 3 bytes, not the 100"):
+        Staging(tmp_path, Bounds()).add("y", io.BytesIO(b"few"), 100, False)
 
 
 def test_what_is_no_bot_says_what_one_is(tmp_path: Path) -> None:
