@@ -22,7 +22,7 @@ from tests.league.conftest import EVIL
 COLUMNS = (Column("name", "Name", "who", text=True, pinned=True), Column("x", "X", falling=True), Column("y", "Y"))
 ROWS = (
     (text_cell("a"), number_cell(1.25, 1, note="±1", mark=Interval(0.0, 1.25, 2.0)), Cell("=", mark=Shade(0.71))),
-    (text_cell(EVIL, mark=Badge("bad"), tip=EVIL), number_cell(12_345.6), number_cell(None)),
+    (text_cell(EVIL, note=EVIL, mark=Badge("bad"), tip=EVIL), number_cell(12_345.6), number_cell(None)),
     (text_cell(None), number_cell(-3, mark=Shares(1, 1, 2)), number_cell(7, unit=" %")),
 )
 DATA = Dataset("T", "rows", "r", "a", ("name",), [], view=lambda: View(COLUMNS, ROWS, (("Fact", EVIL),), about="b"))
@@ -99,7 +99,7 @@ def test_every_label_can_be_found_by_a_screen_reader(html: str) -> None:
 def test_names_are_text_everywhere() -> None:
     text = render(DATA, "html")
     assert "<script>alert" not in text
-    assert text.count("&lt;script&gt;alert") == 4  # fact, text, value to sort by, tip
+    assert text.count("&lt;script&gt;alert") == 5  # fact, text, note, value to sort by, tip
     assert "<script>alert" not in page(EVIL, [], EVIL)
 
 
