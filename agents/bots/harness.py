@@ -142,7 +142,7 @@ class Brood:
             if request["language"] == "command":
                 run_command(request)
             else:
-                status = self._python.serve(CHANNEL, request["folder"], request["entry"], request["language"])
+                status = self._python.serve(CHANNEL, CHANNEL, request["folder"], request["entry"], request["language"])
         finally:
             os._exit(status)
 

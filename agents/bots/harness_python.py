@@ -82,14 +82,22 @@ class Player(Protocol):
         """A move."""
 
 
-def serve(channel: int, folder: str, entry: str, language: str) -> int:
-    """Be the bot until the channel closes; returns the process's exit status."""
+def serve(reader: int, writer: int, folder: str, entry: str, language: str) -> int:
+    """Be the bot until the requests end; returns the process's exit status.
+
+    Args:
+        reader: descriptor of the requests.
+        writer: descriptor of the answers; may be the same.
+        folder: the bot's.
+        entry: `module:name`.
+        language: `python` or `kaggle`.
+    """
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = open(  # noqa: SIM115  (they stay open)
             number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
         )
         setattr(sys, name, stream)
-    link = Link(channel, folder)
+    link = Link(reader, writer, folder)
     start = json.loads(bytes(link.read())[HEADER.size :])
     spec = Spec(start["spec"], start["clocks"])
     link.most = start["limits"]["message"]
@@ -111,7 +119,7 @@ def serve(channel: int, folder: str, entry: str, language: str) -> int:
 def play(link: Link, player: Player, spec: Spec) -> int:
     """Answer requests until there are no more."""
     shape, count, actions = spec.observation_shape, int(np.prod(spec.observation_shape)), spec.num_actions
-    act, channel, start = player.act, link.channel, HEADER.size
+    act, writer, start = player.act, link.writer, HEADER.size
     while True:
         frame = link.read()
         if not frame:
@@ -123,7 +131,7 @@ def play(link: Link, player: Player, spec: Spec) -> int:
                 mask = np.frombuffer(frame, np.bool_, actions, start + 4 * count)
                 answer = act(observation, mask, Clock(move, bank))
                 if type(answer) is int and answer in INT64:
-                    os.write(channel, b'{"id":%d,"action":%d}\n' % (number, answer))
+                    os.write(writer, b'{"id":%d,"action":%d}\n' % (number, answer))
                 else:
                     link.write({"id": number, **as_action(answer, min(200, link.most // 24))})
             else:
@@ -157,19 +165,19 @@ def as_action(answer: object, length: int = 200) -> dict[str, Any]:
 class Link:
     """The channel to the referee, from the bot's side."""
 
-    def __init__(self, channel: int, folder: str) -> None:
-        self.channel, self.folder = channel, folder
+    def __init__(self, reader: int, writer: int, folder: str) -> None:
+        self.reader, self.writer, self.folder = reader, writer, folder
         self.capacity = 4096  # bytes that are asked for at once
         self.most = 4096  # bytes of an answer that are read
 
     def read(self) -> bytearray:
         """A frame; empty where the referee has gone."""
-        frame = bytearray(os.read(self.channel, self.capacity))
+        frame = bytearray(os.read(self.reader, self.capacity))
         if not frame:
             return frame
         size = HEADER.size
         while len(frame) < size or len(frame) < (size := int.from_bytes(frame[:4], "little")):
-            more = os.read(self.channel, size - len(frame))
+            more = os.read(self.reader, size - len(frame))
             if not more:
                 return bytearray()
             frame += more
@@ -178,7 +186,7 @@ class Link:
     def write(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode() + b"\n"
         while data:
-            data = data[os.write(self.channel, data) :]
+            data = data[os.write(self.writer, data) :]
 
     def fail(self, error: BaseException, **where: Any) -> int:
         """Tell what the bot raised, as fully as fits into a line."""

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from typing import Self
 
+from agents.bots.container import Container
 from agents.bots.core import Clocks, Isolation, Limits
 from agents.bots.interpreter import Interpreter
 from agents.bots.process import BotProcess
@@ -16,6 +17,7 @@ from agents.bots.sandbox.rlimits import tasks_limit
 from agents.bots.source import BotSource
 from arenas.core import ArenaSpec
 
+IMAGE = "league-bots"
 SPARE = 4
 """Interpreters without a living process that `strict`, where each folder has its own, keeps warm."""
 
@@ -27,6 +29,7 @@ class Nursery:
         isolation: how bots are confined.
         limits: what one bot may use.
         preload: modules that are loaded before any bot, so that none waits for them.
+        image: what a container of `docker` is made from.
         without: layers that are left off, for tests that show what each of them does.
         waiting: called again and again while a bot thinks, on its time; what it raises ends that bot.
     """
@@ -37,10 +40,11 @@ class Nursery:
         limits: Limits | None = None,
         preload: Sequence[str] = ("numpy",),
         *,
+        image: str = IMAGE,
         without: Collection[str] = (),
         waiting: Callable[[], None] | None = None,
     ) -> None:
-        self._waiting = waiting
+        self._waiting, self._image = waiting, image
         self.isolation, self.limits = isolation, limits or Limits()
         self._preload, self._off = list(preload), frozenset(without)
         self._interpreters: dict[str, Interpreter] = {}  # by the bot's folder in strict, else one by ""
@@ -68,19 +72,19 @@ class Nursery:
             SandboxUnavailableError: this machine cannot isolate it.
             InfraError: the host could not start it.
         """
-        interpreter = self._interpreter(source)
-        command = source.language == "command"
+        contained = self.isolation is Isolation.DOCKER
+        starter = self._container() if contained else self._interpreter(source)
         request = {
             "folder": str(source.folder),
             "language": source.language,
             "entry": source.entry,
             "command": list(source.command),
-            "plan": self._plan(source),
+            "plan": "" if contained else self._plan(source),
         }
-        ours, theirs = _pipes() if command else _socketpair()
+        ours, theirs = _pipes() if contained or source.language == "command" else _socketpair()
         log, log_end = os.pipe()
         try:
-            pid, pidfd = interpreter.start(request, [*theirs, log_end])
+            pid, pidfd = starter.start(request, [*theirs, log_end])
         except BaseException:
             for fd in (*ours, log):
                 os.close(fd)
@@ -89,7 +93,7 @@ class Nursery:
             for fd in (*theirs, log_end):
                 os.close(fd)
         process = BotProcess(
-            interpreter,
+            starter,
             pid,
             pidfd,
             (ours[0], ours[-1], log),
@@ -108,6 +112,10 @@ class Nursery:
         for interpreter in self._interpreters.values():
             interpreter.close()
         self._interpreters = {}
+
+    def _container(self) -> Container:
+        layers.require(self.isolation)
+        return Container(self._image, self.limits)
 
     def _interpreter(self, source: BotSource) -> Interpreter:
         """The one that starts this bot: a new one where there is none, or it has died."""

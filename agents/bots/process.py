@@ -28,6 +28,7 @@ Array = np.ndarray[Any, Any]
 
 SET_UP = 30.0  # seconds within which the host has confined a process
 LAST_BREATH = 0.2  # seconds for a process that has closed its channel to end by itself
+LAST_BREATH_CONTAINED = 5.0  # the same where an engine has to tell its client first
 STATE, RSS, THREADS = 0, 21, 17  # fields of /proc/PID/stat behind the name, see proc(5)
 UNASKED = 0.25  # seconds of CPU in a match that a bot may use unasked, to collect its garbage and the like
 CPUCLOCK_SCHED = 2  # of a process's clock, see the kernel's include/linux/posix-timers.h
@@ -326,14 +327,17 @@ class BotProcess:
         """It closed its channel, most likely by ending."""
         waiting = select.poll()
         waiting.register(self._pidfd, select.POLLIN)
-        if not waiting.poll(LAST_BREATH * 1000):
+        breath = LAST_BREATH_CONTAINED if self._isolation is Isolation.DOCKER else LAST_BREATH
+        if not waiting.poll(breath * 1000):
             return self._fail(FailureCode.PROTOCOL, "closed the channel on which it is to answer", **legal)
         milliseconds = self._milliseconds()
         ended = self.kill()
         if ended is None:
-            raise InfraError(
-                "a bot's process has ended and the nursery cannot tell how: most likely it has died itself"
+            said = printable(self._channel.log.decode("utf-8", "replace").strip(), 200, end=True)
+            text = (
+                "a bot's process has ended and nobody can tell how: most likely its nursery has died, or never ran it"
             )
+            raise InfraError(f"{text}{said and ': '}{said}")
         found = diagnosis.of_end(ended, self._log(), self._limits, self._isolation)
         if self._phase is Phase.IMPORT and found.code is FailureCode.CRASH:
             found = Diagnosis(FailureCode.IMPORT_ERROR, found.message)

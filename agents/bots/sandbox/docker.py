@@ -27,6 +27,7 @@ def run_command(
     cpu: int,
     files: int,
     threads: int,
+    volumes: Sequence[str] = (),
 ) -> list[str]:
     """The command line that runs a bot in a container; its stdin, stdout and stderr are the bot's.
 
@@ -39,6 +40,7 @@ def run_command(
         cpu: seconds of CPU in its life.
         files: open descriptors.
         threads: threads and processes at once.
+        volumes: what else is mounted, as docker writes it.
 
     Raises:
         ValueError: the folder's path has a colon or is not absolute, or there is nothing to run.
@@ -53,6 +55,7 @@ def run_command(
         *("--read-only", "--user", "65534:65534", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--memory", str(memory), "--memory-swap", str(memory), "--cpus", "1", "--pids-limit", str(threads)),
         *("--ulimit", f"nofile={files}", "--ulimit", f"cpu={cpu}", "--ulimit", "fsize=0", "--ulimit", "core=0"),
+        *(word for volume in volumes for word in ("--volume", volume)),
         *("--volume", f"{folder}:{INSIDE}:ro", "--workdir", INSIDE, "--entrypoint", argv[0], image, *argv[1:]),
     ]
 

@@ -96,7 +96,7 @@ def test_a_nursery_that_is_killed_takes_its_bots_along_and_is_replaced(nursery: 
     (parent,) = [pid for pid in children(os.getpid()) if process.pid in children(pid)]
     os.kill(parent, signal.SIGKILL)
     assert gone(process.pid)
-    with pytest.raises(InfraError, match="most likely it has died itself"):
+    with pytest.raises(InfraError, match="most likely its nursery has died"):
         process.act(EMPTY, ALL, 0)
     again = nursery.start(source, SPEC, CLOCKS)
     again.reset(None, 1, "player_0")
