@@ -53,7 +53,8 @@ class BotHost:
     def nursery(self) -> Nursery:
         """What starts them; its own process starts with the first bot."""
         if self._nursery is None:
-            self._nursery = Nursery(self.settings.isolation, self.settings.limits, waiting=self._waiting)
+            settings = self.settings
+            self._nursery = Nursery(settings.isolation, settings.limits, image=settings.image, waiting=self._waiting)
         return self._nursery
 
     def actor(self, source: BotSource, name: str, pairing: str | None = None) -> HostedBot:

@@ -124,6 +124,7 @@ class BotsConfig(Section):
         max_size: bytes of a bot's files.
         clocks: how long a bot may take.
         limits: what one process of a bot may use.
+        image: what a container is made from where isolation is `docker`; it is never pulled.
     """
 
     isolation: Isolation = Isolation.AUTO
@@ -134,6 +135,7 @@ class BotsConfig(Section):
     max_size: int = Field(default=20 * 1024**2, ge=1)
     clocks: Clocks = Clocks()
     limits: Limits = Limits()
+    image: str = Field(default="league-bots", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
 
 
 class LearnersConfig(Section):
