@@ -14,7 +14,7 @@ harder than two games against an average player would. Its standard deviation s,
 from the log by the largest marginal likelihood (empirical Bayes; MacKay, "Bayesian Interpolation", 1992) and then taken
 1.4 times as wide, for pools that are not spread evenly. That matters because opponents are chosen by earlier results:
 a lucky player meets others and keeps its luck, so that under a wide fixed prior the ratings of a short log are spread
-too widely, and their 95 % intervals cover 63 to 86 %. A prior of the right width makes the choice of opponents
+too widely, and their 95 % intervals cover 81 to 88 %. A prior of the right width makes the choice of opponents
 ignorable (docs/ratings.md has the coverage by design). What is not known of s is added to the covariance (Kass and
 Steffey 1989, equation 3.5):
 

@@ -38,6 +38,6 @@ def test_the_spread_of_the_pool_is_found() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_each_design_covers_between_93_and_97_percent(name: str) -> None:
-    of_ratings, of_seat = errors(DESIGNS[name], 400, seed=2)
+    of_ratings, of_seat = errors(DESIGNS[name], 200, seed=2)
     assert 0.93 <= covered(of_ratings) <= 0.97
-    assert 0.92 <= covered(of_seat) <= 0.98  # of 400: two standard errors are 2.2 %
+    assert 0.90 <= covered(of_seat) <= 0.99  # of 200: two standard errors are 3 %
