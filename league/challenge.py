@@ -1,8 +1,8 @@
-"""A small unrated challenge between two players: it is played here and now, and nothing is written."""
+"""An unrated challenge between two players: it is played here and now, and nothing is written."""
 
 from __future__ import annotations
 
-from statistics import NormalDist
+import math
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,17 +12,43 @@ from arenas.match import play_pairs
 from league.entrants import Entrants, batch_of, codes
 from league.runs import RunFolder
 from matchmaking.service import Matchmaker
+from matchmaking.sprt import PairCounts, Sprt, Verdict, estimate
 
-Z95 = NormalDist().inv_cdf(0.975)
+LOOK = 16
+"""Pairs between two looks at a sequential test."""
+
+
+class Decision(BaseModel):
+    """What a sequential test says (`matchmaking.sprt`).
+
+    Attributes:
+        llr: log-likelihood ratio of H1 against H0.
+        lower, upper: at or below the one H0 is accepted, at or above the other H1.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    elo0: float
+    elo1: float
+    alpha: float
+    beta: float
+    llr: float
+    lower: float
+    upper: float
+    verdict: Verdict
 
 
 class Result(BaseModel):
     """The outcome of a challenge, from a's view.
 
     Attributes:
-        score: points a game, 0 to 1, with its 95 % interval (Wilson).
+        pairs: seat-swapped pairs in which a scored 0, 1/2, 1, 3/2 and 2 points.
+        score: points a game, 0 to 1, with its 95 % interval from the pairs (`matchmaking.sprt.estimate`).
+        elo: the difference of that score, with its 95 % interval; None where it is infinite.
+        superiority: likelihood that a is the better player, 0 to 1.
         wins_by_seat, draws_by_seat, losses_by_seat: with a in seat 0, then in seat 1.
         forfeits: of a and of b: how many matches ended by each code of failure.
+        sprt: the sequential test, where one was asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,13 +61,19 @@ class Result(BaseModel):
     wins: int
     draws: int
     losses: int
+    pairs: tuple[int, int, int, int, int]
     score: float
     score_low: float
     score_high: float
+    elo: float | None
+    elo_low: float | None
+    elo_high: float | None
+    superiority: float
     wins_by_seat: tuple[int, int]
     draws_by_seat: tuple[int, int]
     losses_by_seat: tuple[int, int]
     forfeits: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    sprt: Decision | None = None
 
 
 def challenge(
@@ -52,6 +84,7 @@ def challenge(
     games: int = 100,
     seed: int = 0,
     temperature: float | None = None,
+    sprt: Sprt | None = None,
     run: RunFolder | None = None,
     matchmaker: Matchmaker | None = None,
 ) -> Result:
@@ -63,9 +96,10 @@ def challenge(
             or role.
         b: the same.
         games: how many; an odd number is made even.
-        seed: what all randomness follows from.
+        seed: what all randomness follows from; the n-th pair is the same, however many are played.
         temperature: of the policies' softmax; 0 plays the most likely action; None takes what the run's rated matches
             are played with, and 1 where there is no run.
+        sprt: a sequential test that ends the challenge when it is decided; `games` are the most that are played.
         run: whose players can be named.
         matchmaker: of that run.
 
@@ -79,9 +113,14 @@ def challenge(
     with Entrants(arena, run=run, matchmaker=matchmaker, temperature=temperature) as entrants:
         first, second = entrants.find(a), entrants.find(b)
         batch = batch_of((first, second), entrants.settings)
-        played = play_pairs(arena, first.actor, second.actor, (games + 1) // 2, seed, batch=batch)
+        pairs, outcomes = (games + 1) // 2, ""
+        while (start := len(outcomes) // 2) < pairs:
+            count = pairs - start if sprt is None else min(LOOK, pairs - start)
+            outcomes += play_pairs(arena, first.actor, second.actor, count, seed, start=start, batch=batch).outcomes
+            if sprt is not None and sprt.verdict(PairCounts.of(outcomes)) is not Verdict.UNDECIDED:
+                break
         failures = codes(first.take_failures()), codes(second.take_failures())
-    return summarise(arena.spec.name, a, b, seed, played.outcomes, failures)
+    return summarise(arena.spec.name, a, b, seed, outcomes, failures, sprt)
 
 
 def summarise(
@@ -91,40 +130,53 @@ def summarise(
     seed: int,
     outcomes: str,
     forfeits: tuple[dict[str, int], dict[str, int]] = ({}, {}),
+    sprt: Sprt | None = None,
 ) -> Result:
     """Count the outcomes of seat-swapped pairs (see `MatchResult.outcomes`)."""
 
     def by_seat(letter: str) -> tuple[int, int]:
         return outcomes[0::2].count(letter), outcomes[1::2].count(letter)
 
-    games = len(outcomes)
-    score = (outcomes.count("w") + 0.5 * outcomes.count("d")) / games
-    low, high = wilson(score, games)
+    counts = PairCounts.of(outcomes)
+    found = estimate(counts)
+    elo, elo_low, elo_high = (value if math.isfinite(value) else None for value in found[3:6])
     return Result(
         arena=arena,
         a=a,
         b=b,
         seed=seed,
-        games=games,
+        games=len(outcomes),
         wins=outcomes.count("w"),
         draws=outcomes.count("d"),
         losses=outcomes.count("l"),
-        score=score,
-        score_low=low,
-        score_high=high,
+        pairs=counts.as_tuple(),
+        score=found.score,
+        score_low=found.score_low,
+        score_high=found.score_high,
+        elo=elo,
+        elo_low=elo_low,
+        elo_high=elo_high,
+        superiority=found.superiority,
         wins_by_seat=by_seat("w"),
         draws_by_seat=by_seat("d"),
         losses_by_seat=by_seat("l"),
         forfeits=forfeits,
+        sprt=None if sprt is None else _decision(sprt, counts),
     )
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share of `count` trials (Wilson 1927); with draws as halves it is a little too wide."""
-    z2 = Z95 * Z95 / count
-    middle = (share + z2 / 2) / (1 + z2)
-    half = Z95 / (1 + z2) * (share * (1 - share) / count + z2 / (4 * count)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
+def _decision(sprt: Sprt, counts: PairCounts) -> Decision:
+    lower, upper = sprt.bounds()
+    return Decision(
+        elo0=sprt.elo0,
+        elo1=sprt.elo1,
+        alpha=sprt.alpha,
+        beta=sprt.beta,
+        llr=sprt.llr(counts),
+        lower=lower,
+        upper=upper,
+        verdict=sprt.verdict(counts),
+    )
 
 
 def make_arena(run: RunFolder | None, name: str | None) -> Arena:

@@ -4,13 +4,47 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from league.access import opened
 from league.cli.options import AS_JSON, find_run, print_json, run_option
-from league.errors import RunError
+from league.errors import RunError, suggestion
 from league.text import percent
+
+if TYPE_CHECKING:
+    from league.challenge import Decision, Result
+    from matchmaking.sprt import Sprt
+
+SPRT = ("elo0", "elo1", "alpha", "beta")
+
+
+def parse_sprt(ctx: click.Context, param: click.Parameter, text: str | None) -> Sprt | None:
+    """The test in `elo0=0,elo1=20[,alpha=0.05,beta=0.05]`; a mistake is told with what would be right."""
+    from matchmaking.sprt import Sprt
+
+    if text is None:
+        return None
+    numbers: dict[str, float] = {}
+    for part in text.split(","):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in SPRT:
+            raise click.BadParameter(f"{part!r}: there is no {key!r}; {suggestion(key, SPRT)}")
+        if key in numbers:
+            raise click.BadParameter(f"{key} is given twice")
+        try:
+            numbers[key] = float(value)
+        except ValueError:
+            example = f"{key}={'0.05' if key in SPRT[2:] else '20'}"
+            raise click.BadParameter(f"{part!r}: {key} has to be a number, as in {example}") from None
+    missing = [key for key in SPRT[:2] if key not in numbers]
+    if missing:
+        raise click.BadParameter(f"{' and '.join(missing)} missing, as in elo0=0,elo1=20")
+    try:
+        return Sprt(**numbers)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -27,6 +61,13 @@ from league.text import percent
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same games.")
 @click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and paths only.")
 @click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
+@click.option(
+    "--sprt",
+    metavar="elo0=E,elo1=E[,alpha=P,beta=P]",
+    callback=parse_sprt,
+    help="Stop as soon as the difference is known to be elo1 (H1) rather than elo0 (H0), or the other way round; "
+    "-n is then the most that is played. alpha, beta: how often either is accepted wrongly (default: 0.05).",
+)
 @AS_JSON
 @run_option
 def match(
@@ -36,6 +77,7 @@ def match(
     seed: int,
     arena: str | None,
     temperature: float | None,
+    sprt: Sprt | None,
     run: str | None,
     runs_dir: Path | None,
     as_json: bool,
@@ -63,21 +105,53 @@ def match(
             games=games,
             seed=seed,
             temperature=temperature,
+            sprt=sprt,
             run=folder,
             matchmaker=matchmaker,
         )
     if as_json:
         print_json(played.model_dump(mode="json"))
         return
-    click.echo(f"{a} against {b} in {played.arena}: {played.games} games, seed {seed}")
+    show(played)
+
+
+def show(played: Result) -> None:
+    """The result for people."""
+    click.echo(f"{played.a} against {played.b} in {played.arena}: {played.games} games, seed {played.seed}")
     click.echo(f"  {played.wins} won, {played.draws} drawn, {played.losses} lost")
     click.echo(
         f"  score {percent(played.score)}, 95 % interval {percent(played.score_low)} to {percent(played.score_high)}"
     )
+    elo, low, high = (_elo(each, played.score) for each in (played.elo, played.elo_low, played.elo_high))
+    click.echo(f"  Elo difference {elo}, 95 % interval {low} to {high}")
+    click.echo(f"  likelihood of superiority {percent(played.superiority)}")
+    shares = ", ".join(
+        f"{points:g}: {number}" for points, number in zip((0, 0.5, 1, 1.5, 2), played.pairs, strict=True)
+    )
+    click.echo(f"  seat-swapped pairs by points: {shares}")
     for seat, place in enumerate(("first", "second")):
         won, drawn, lost = played.wins_by_seat[seat], played.draws_by_seat[seat], played.losses_by_seat[seat]
         click.echo(f"  moving {place}: {won} won, {drawn} drawn, {lost} lost")
-    for name, codes in zip((a, b), played.forfeits, strict=True):
+    for name, codes in zip((played.a, played.b), played.forfeits, strict=True):
         if codes:
             each = ", ".join(f"{code} {number}" for code, number in codes.items())
             click.echo(f"  forfeits: {sum(codes.values())} of {name} ({each})")
+    if played.sprt is not None:
+        click.echo(f"  {_verdict(played.sprt, played.games)}")
+
+
+def _elo(value: float | None, score: float) -> str:
+    """`+12`; what is infinite has the sign of the side on which the score lies."""
+    return f"{value:+.0f}" if value is not None else "+inf" if score > 0.5 else "-inf"
+
+
+def _verdict(test: Decision, games: int) -> str:
+    said = {
+        "H0": f"H0 accepted: Elo {test.elo0:g} rather than {test.elo1:g}",
+        "H1": f"H1 accepted: Elo {test.elo1:g} rather than {test.elo0:g}",
+        "undecided": f"undecided between Elo {test.elo0:g} (H0) and {test.elo1:g} (H1)",
+    }[test.verdict]
+    return (
+        f"SPRT after {games} games: {said}; log-likelihood ratio {test.llr:.2f} in "
+        f"({test.lower:.2f}, {test.upper:.2f}), alpha {test.alpha:g}, beta {test.beta:g}"
+    )

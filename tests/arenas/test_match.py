@@ -19,6 +19,7 @@ from arenas.match import (
     ActorError,
     IllegalActionError,
     MatchOutcomes,
+    PairsPlayed,
     play_matches,
     play_pairs,
 )
@@ -101,6 +102,11 @@ def test_pairs_do_not_depend_on_the_batch(name: str) -> None:
     whole = play_pairs(arena, Random(), Counting(), 20, seed=3, record=True)
     for batch in (1, 7, 20):
         assert play_pairs(arena, Random(), Counting(), 20, seed=3, batch=batch, record=True) == whole
+    parts = [
+        play_pairs(arena, Random(), Counting(), pairs, seed=3, start=start, batch=4, record=True)
+        for start, pairs in ((0, 15), (15, 5))
+    ]
+    assert PairsPlayed(*(one + other for one, other in zip(*parts, strict=True))) == whole
     assert re.fullmatch("([wdl][wdl]){20}", whole.outcomes)
     assert play_pairs(arena, Random(), Counting(), 8, seed=3).outcomes == whole.outcomes[:16]
 

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import arenas
 from agents.checkpoint import CheckpointStore, Manifest
 from agents.networks import Network
 from agents.scripted.registry import ScriptedPlayerError
 from agents.settings import NetworkConfig
-from league.challenge import challenge, summarise, wilson
+from league.challenge import LOOK, challenge, summarise
 from league.cli import main
 from league.errors import InputError
 from league.runs import RunFolder
 from matchmaking.service import Matchmaker
+from matchmaking.sprt import Sprt, Verdict
 
 
 def save_checkpoint(folder: Path) -> Path:
@@ -81,9 +82,73 @@ def test_counts_by_seat() -> None:
     assert played.score == pytest.approx(4 / 6)
 
 
-def test_the_interval_is_wilsons() -> None:
-    low, high = wilson(0.5, 100)  # Wilson 1927; the textbook's value for 50 of 100
-    assert low == pytest.approx(0.4038, abs=1e-4)
-    assert high == pytest.approx(0.5962, abs=1e-4)
-    assert wilson(1.0, 10)[1] == pytest.approx(1.0)
-    assert 0.0 <= wilson(0.0, 10)[0] < 1e-9
+def test_figures_come_from_the_pairs() -> None:
+    """The seat decides: single matches look like noise, pairs say that the two are equal."""
+    played = summarise("x", "a", "b", 0, "wl" * 100)
+    assert played.pairs == (0, 0, 100, 0, 0)
+    assert (played.score, played.elo) == (0.5, 0.0)
+    assert played.superiority == pytest.approx(0.5)
+    assert played.score_high - played.score_low < 0.03, "and by single matches 0.14"
+    won = summarise("x", "a", "b", 0, "ww" * 10)
+    assert (won.score_high, won.elo, won.elo_high) == (1.0, None, None), "JSON has no infinity"
+    assert won.elo_low == pytest.approx(269.66, abs=0.01), "a score of exp(-1.92 / 10)"
+    lost = summarise("x", "a", "b", 0, "ll" * 10)
+    assert (lost.elo, lost.elo_low) == (None, None)
+    assert lost.elo_high == pytest.approx(-269.66, abs=0.01)
+    assert lost.superiority == pytest.approx(1 - won.superiority)
+
+
+def test_a_sequential_test_stops_when_it_is_decided() -> None:
+    arena = arenas.make("tic_tac_toe")
+    whole = challenge(arena, "perfect", "random", games=2000, seed=1)
+    played = challenge(arena, "perfect", "random", games=2000, seed=1, sprt=Sprt(0, 100))
+    assert played.sprt is not None and whole.sprt is None
+    assert played.sprt.verdict is Verdict.H1
+    assert played.sprt.llr >= played.sprt.upper == pytest.approx(2.944, abs=1e-3)
+    assert played.games < 200 and played.games % (2 * LOOK) == 0
+    again = challenge(arena, "perfect", "random", games=played.games, seed=1)
+    assert again.pairs == played.pairs, "the matches are those that are played without a test"
+    reverse = challenge(arena, "random", "perfect", games=2000, seed=1, sprt=Sprt(0, 100))
+    assert reverse.sprt is not None and reverse.sprt.verdict is Verdict.H0
+    capped = challenge(arena, "random", "random", games=50, seed=1, sprt=Sprt(0, 5))
+    assert capped.games == 50
+    assert capped.sprt is not None and capped.sprt.verdict is Verdict.UNDECIDED
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(main, ["match", "perfect", "random", "--arena", "tic_tac_toe", *words])
+
+
+def test_what_a_person_reads() -> None:
+    result = call("-n", "400", "--sprt", "elo0=0, elo1=50, alpha=0.01")
+    lines = result.stdout.splitlines()
+    assert "Elo difference +" in lines[3] and "95 % interval +" in lines[3]
+    assert lines[4].startswith("  likelihood of superiority 9") or "100.0%" in lines[4]
+    assert lines[5].startswith("  seat-swapped pairs by points: 0: 0, 0.5: ")
+    assert lines[-1].startswith("  SPRT after ")
+    assert "H1 accepted: Elo 50 rather than 0; log-likelihood ratio " in lines[-1]
+    assert lines[-1].endswith("in (-2.99, 4.55), alpha 0.01, beta 0.05")
+    assert "undecided between Elo 0 (H0) and 5 (H1)" in call("-n", "2", "--sprt", "elo0=0,elo1=5").stdout
+    report = json.loads(call("-n", "400", "--sprt", "elo0=0,elo1=50", "--json").stdout)
+    assert (report["sprt"]["verdict"], report["sprt"]["elo1"], report["sprt"]["alpha"]) == ("H1", 50.0, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("elo0=0", "elo1 missing, as in elo0=0,elo1=20"),
+        ("", "'': there is no ''; valid: alpha, beta, elo0, elo1"),
+        ("elo0=0,elo2=5", "'elo2=5': there is no 'elo2'; did you mean 'elo1'?"),
+        ("elo0=0,elo1=x", "'elo1=x': elo1 has to be a number, as in elo1=20"),
+        ("elo0=0,elo1", "'elo1': elo1 has to be a number, as in elo1=20"),
+        ("elo0=0,elo1=5,alpha=", "'alpha=': alpha has to be a number, as in alpha=0.05"),
+        ("elo0=0,elo0=1,elo1=5", "elo0 is given twice"),
+        ("elo0=20,elo1=0", "elo0 has to be below elo1, not 20 and 0"),
+        ("elo0=0,elo1=nan", "elo0 has to be below elo1, not 0 and nan"),
+        ("elo0=0,elo1=5,beta=0.9", "alpha and beta have to be between 0 and 0.5, not 0.05 and 0.9"),
+    ],
+)
+def test_a_test_that_is_not_written_right(text: str, message: str) -> None:
+    result = call("--sprt", text)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(message)
