@@ -54,7 +54,7 @@ def run_command(
         *("--network", "none", "--ipc", "none", "--hostname", "bot", "--log-driver", "none"),
         *("--read-only", "--user", "65534:65534", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--memory", str(memory), "--memory-swap", str(memory), "--cpus", "1", "--pids-limit", str(threads)),
-        *("--ulimit", f"nofile={files}", "--ulimit", f"cpu={cpu}", "--ulimit", "fsize=0", "--ulimit", "core=0"),
+        *("--ulimit", f"nofile={files}", "--ulimit", f"cpu={cpu}", "--ulimit", "fsize=0", "--ulimit", "core=1"),
         *(word for volume in volumes for word in ("--volume", volume)),
         *("--volume", f"{folder}:{INSIDE}:ro", "--workdir", INSIDE, "--entrypoint", argv[0], image, *argv[1:]),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,6 +104,22 @@ def test_a_layer_that_does_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch)
         trial.try_rlimits()
 
 
+def test_a_filter_that_lets_processes_start_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.bots.sandbox.seccomp.restrict", lambda **_: None)
+    monkeypatch.setattr("agents.bots.sandbox.seccomp.set_no_new_privs", lambda: None)
+    monkeypatch.setattr(trial, "denied", lambda action: action is not os.fork)
+    with pytest.raises(OSError, match="a process starts"):
+        trial.try_seccomp()
+
+
+def test_privileges_that_stay_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.bots.sandbox.rlimits.drop_capabilities", lambda: None)
+    monkeypatch.setattr("agents.bots.sandbox.seccomp.set_no_new_privs", lambda: None)
+    monkeypatch.setattr(trial, "denied", lambda _: False)
+    with pytest.raises(OSError, match="still count"):
+        trial.try_capabilities()
+
+
 def test_a_trial_that_cannot_run_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(layers, "_TRIAL", tmp_path / "none.py")
     layers._kernel_layers.cache_clear()
@@ -155,8 +172,8 @@ def test_the_command_line_of_a_container(tmp_path: Path) -> None:
 
 
 def test_a_container_refuses_what_docker_would_misread() -> None:
-    limits = {"memory": 1, "cpu": 1, "files": 8, "threads": 1}
+    run = partial(docker.run_command, image="i", name="n", memory=1, cpu=1, files=8, threads=1)
     with pytest.raises(ValueError, match="without a colon"):
-        docker.run_command(Path("/a:b"), ["x"], image="i", name="n", **limits)
+        run(Path("/a:b"), ["x"])
     with pytest.raises(ValueError, match="a command is needed"):
-        docker.run_command(Path("/a"), [], image="i", name="n", **limits)
+        run(Path("/a"), [])

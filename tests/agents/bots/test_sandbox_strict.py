@@ -38,7 +38,7 @@ print(json.dumps({
     "proc": os.path.exists("/proc/self"),
     "pid": os.getpid(),
     "write": attempt(lambda: open(sys.argv[3] + ".new", "w")),
-    "system": os.access("/usr", os.W_OK),
+    "writable": [path for path in ("/", "/usr") if os.access(path, os.W_OK)],
     "tcp": attempt(lambda: socket.create_connection(("127.0.0.1", int(sys.argv[4])), 2)),
     "interfaces": [name for _, name in socket.if_nameindex() if name != "lo"],
 }))
@@ -57,14 +57,24 @@ os.waitpid(pid, 0)
 
 
 @cache
-def trouble() -> str:
-    return bwrap.trouble()
+def hindrance() -> str:
+    """Why no bwrap works here at all; asked without our own command line, whose faults must not be skipped."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return "bwrap is not installed"
+    line = [program, "--unshare-user", "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "/bin/true"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 else f"no namespaces for this user: {done.stderr.strip()}"
 
 
 @pytest.fixture(autouse=True)
 def there() -> None:
-    if trouble():
-        pytest.skip(f"strict does not work here: {trouble()}")
+    if hindrance():
+        pytest.skip(hindrance())
+
+
+def test_it_works_where_bwrap_does() -> None:
+    assert bwrap.trouble() == ""
 
 
 @pytest.fixture
@@ -106,7 +116,7 @@ def assert_alone(seen: dict[str, Any]) -> None:
     assert not seen["proc"]
     assert seen["pid"] < 10
     assert seen["write"] == "OSError"  # a read-only file system
-    assert not seen["system"]
+    assert seen["writable"] == []
     assert seen["tcp"] == "ConnectionRefusedError"  # by a loopback of its own, on which nobody listens
     assert seen["interfaces"] == []
     assert {"home", "var", "proc", "sys", "run"}.isdisjoint(seen["root"])
