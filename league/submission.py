@@ -115,7 +115,7 @@ def submit(run: RunFolder, matchmaker: Matchmaker, path: Path, name: str, author
 
 def check_source(source: BotSource, arena: Arena, settings: BotsConfig) -> Report:
     """Play a bot as a run with these settings would."""
-    with Nursery(settings.isolation, settings.limits) as nursery:
+    with Nursery(settings.isolation, settings.limits, image=settings.image) as nursery:
         return check_bot(source, arena, nursery, settings.clocks)
 
 
@@ -187,10 +187,11 @@ def _enter(
         except NameTakenError as error:
             raise BotRejectedError(f"the name {name!r} is taken in this run") from error
         if done:
-            names = {each.id: each.name for each in matchmaker.players()}
+            players = {each.id: each for each in matchmaker.players()}
             stored = bots.get(player.id)
             assert stored is not None
-            return Submission(player, stored, report, True, names[standing.player] if standing else None)
+            superseded = players[standing.player].name if standing else None
+            return Submission(players[player.id], stored, report, True, superseded)
 
 
 STANDING = (BotState.ACTIVE, BotState.SUSPENDED)

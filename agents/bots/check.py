@@ -28,7 +28,6 @@ from arenas.random import derive_seeds
 CHECKPOINT = ".safetensors"
 MATCHES = 2  # on each seat against random play, and against itself
 PATIENCE = 40.0  # seconds after which no more matches are begun: an author is told within a minute
-QUICK = 2.0  # seconds of a start that is worth measuring a second time, with everything warm
 
 
 class Tried(BaseModel):
@@ -125,8 +124,8 @@ def check_bot(source: BotSource, arena: Arena, nursery: Nursery, clocks: Clocks 
     start: float | None = None
     complete = False
     try:
-        start = _start(source, arena, nursery, clocks)
-        if start < QUICK:
+        start = _start(source, arena, nursery, clocks)  # which may have had to wait for the nursery
+        if start < clocks.start / 4:
             start = _start(source, arena, nursery, clocks)
         games = _games(arena)
         for number, (opponent, team) in enumerate(games):

@@ -285,13 +285,16 @@ def _show_report(report: Report) -> None:
         click.echo("  sandbox:" if report.layers else "  sandbox: NONE, it can read and send whatever you can")
         for layer in report.layers:
             click.echo(f"{INDENT}{layer}")
-    for record in report.failures:
+    for count, record in _alike(report.failures):
         show_failure(record)
+        if count > 1:
+            click.echo(f"{INDENT}and {count - 1} more of this kind")
     for tried in report.tried:
         against = "against itself" if tried.agent is None else f"as {tried.agent} against {tried.opponent}"
-        result = f"{tried.won} won, {tried.drawn} drawn, {tried.lost} lost" if tried.agent else "played to the end"
-        failed = f"; {tried.failed} FAILED" if tried.failed else ""
-        click.echo(f"  {tried.matches} matches {against}: {result}{failed}")
+        results = [f"{tried.failed} FAILED"] if tried.failed else []
+        if tried.agent is not None:
+            results.append(f"{tried.won} won, {tried.drawn} drawn, {tried.lost} lost")
+        click.echo(f"  {tried.matches} matches {against}: {'; '.join(results) or 'played to the end'}")
     if report.start_milliseconds is not None:
         click.echo(f"  start: {report.start_milliseconds:.0f} ms")
     if report.move_milliseconds is not None and report.slowest_milliseconds is not None:
@@ -301,6 +304,14 @@ def _show_report(report: Report) -> None:
     if not report.complete:
         click.echo("  the other matches were not played: it failed, or took too long, before them")
     click.echo("  ok" if report.ok else "  NOT ok: a league would not take it")
+
+
+def _alike(records: Sequence[FailureRecord]) -> list[tuple[int, FailureRecord]]:
+    """The first record of each kind, and how many there are of it."""
+    kinds: dict[tuple[str, ...], list[FailureRecord]] = {}
+    for record in records:
+        kinds.setdefault((record.code, record.phase, record.message), []).append(record)
+    return [(len(kind), kind[0]) for kind in kinds.values()]
 
 
 def show_failure(record: FailureRecord) -> None:
@@ -313,7 +324,7 @@ def show_failure(record: FailureRecord) -> None:
     facts = []
     if record.action is not None:
         facts.append(f"answered {record.action}")
-    if record.legal_actions is not None:
+    if record.legal_actions is not None and "legal were" not in record.message:
         facts.append(f"legal were {', '.join(map(str, record.legal_actions))}")
     if record.milliseconds is not None:
         facts.append(f"{record.milliseconds:.0f} ms used")

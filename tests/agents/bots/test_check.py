@@ -64,7 +64,8 @@ def test_a_bot_that_is_fine(tmp_path: Path, tic_tac_toe: Arena, nursery: Nursery
 
 def test_every_seat_is_tried(tmp_path: Path, tic_tac_toe: Arena, nursery: Nursery) -> None:
     """A bot that cannot play second."""
-    code = f"{FIRST}        assert int(observation.sum()) % 2 == 0, 'I only move first'\n        return action_mask.argmax()\n"
+    moves = "        assert observation.sum() % 2 == 0, 'I only move first'\n        return action_mask.argmax()\n"
+    code = FIRST + moves
     report = _check(tmp_path, code, tic_tac_toe, nursery)
     assert not report.ok
     assert [each.failed for each in report.tried] == [2, 0, 2]
