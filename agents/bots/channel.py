@@ -118,12 +118,10 @@ class Channel:
             ChannelError: there is none.
         """
         data, self._rest = self._rest, b""
-        while (end := data.find(b"\n")) < 0:
-            if len(data) > self._message:
-                raise MisconductError(f"sent more than {self._message:,} bytes without the end of a line")
+        while (end := data.find(b"\n")) < 0 and len(data) <= self._message:
             data += self._read(deadline)
-        if end > self._message:
-            raise MisconductError(f"sent a line of {end:,} bytes; at most {self._message:,} are read")
+        if not 0 <= end <= self._message:
+            raise MisconductError(f"sent a line of more than {self._message:,} bytes")
         if end + 1 < len(data):
             if not more:
                 raise MisconductError("sent more than one line in answer to one request")

@@ -359,8 +359,8 @@ def test_an_answer_that_is_no_legal_action(arena: Arena, answer: str, message: s
         ('{"id": ID, "action": 1e0}', FailureCode.INVALID_ACTION, "an action is an integer, not 1.0 (a float)"),
         ('{"id": ID}', FailureCode.PROTOCOL, "a move is answered with"),
         ("[" * 3000, FailureCode.PROTOCOL, "nested too deep"),
-        ('{"id": ID, "x": "' + "y" * 5000 + '"}', FailureCode.PROTOCOL, "more than 4,096 bytes"),
-        ("z" * 70000, FailureCode.PROTOCOL, "bytes"),
+        ('{"id": ID, "x": "' + "y" * 5000 + '"}', FailureCode.PROTOCOL, "sent a line of more than 4,096 bytes"),
+        ("z" * 70000, FailureCode.PROTOCOL, "sent a line of more than 4,096 bytes"),
         ('{"id": ID, "error": {"type": "Oops", "message": "a\\\\u001bb"}}', FailureCode.CRASH, r"Oops: a\x1bb"),
     ],
 )
