@@ -77,10 +77,8 @@ def tournament(
     except KeyboardInterrupt:
         if show.tournament is None:
             raise
-        click.echo(
-            f"interrupted after {show.number} encounters; `league tournament --resume {show.tournament.name}` goes on",
-            err=True,
-        )
+        number, name = len(show.tournament.read()), show.tournament.name
+        click.echo(f"interrupted after {number} encounters; `league tournament --resume {name}` goes on", err=True)
         ctx.exit(INTERRUPTED)
     show.end(output)
 
@@ -147,24 +145,23 @@ class _Show:
 
     def __init__(self, as_json: bool) -> None:
         self.tournament: Tournament | None = None
-        self.number = 0
         self._as_json = as_json
 
     def begin(self, tournament: Tournament) -> None:
         """The tournament is on the disk."""
         self.tournament = tournament
-        self.number = len(tournament.read())
+        number = len(tournament.read())
         settings = tournament.settings
         if not self._as_json:
-            done = f", {self.number} of {tournament.schedule.expected} encounters played" if self.number else ""
+            pair = "pair" if settings.pairs == 1 else "pairs"
+            done = f", {number} of {tournament.schedule.expected} encounters played" if number else ""
             click.echo(
                 f"{settings.format.value} of {len(settings.players)} players in {settings.arena}, "
-                f"{settings.pairs} pairs an encounter, seed {settings.seed}: {tournament.name}{done}"
+                f"{settings.pairs} {pair} an encounter, seed {settings.seed}: {tournament.name}{done}"
             )
 
     def tell(self, progress: Progress) -> None:
         """An encounter has been played."""
-        self.number = progress.number
         if self._as_json:
             return
         each, outcomes = progress.encounter, progress.played.outcomes
