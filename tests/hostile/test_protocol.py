@@ -39,7 +39,7 @@ LINES_OF_COMMANDS = [
     says("nested_objects", r"out(b'{\"a\":' * 700 + b'\n')", PROTOCOL, 'sent …: {"a":{"a":…'),
     says("digits", r"out(b'1' * 4095 + b'\n')", PROTOCOL, "sent JSON that is no object: 1111…"),
     says("giant_line", r"out(b' ' * 60000 + b'\n')", PROTOCOL, "sent …,… bytes…"),
-    says("endless_line", r"while True: out(b'x')", PROTOCOL, "sent more than 4,096 bytes without the end of a line"),
+    says("endless_line", r"while True: out(b'x')", PROTOCOL, "sent a line of more than 4,096 bytes"),
     says("no_action", f"say(id={ID})", PROTOCOL, 'a move is answered with {"id": ..., "action": ...}'),
     says("no_id", "say(action=3)", PROTOCOL, "answered request null, but was asked request 3"),
     says("id_of_the_last", f"say(id={ID} - 1, action=3)", PROTOCOL, "answered request 2, but was asked request 3"),
