@@ -12,6 +12,7 @@ import platform
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 _libc.prctl.restype = ctypes.c_int
+_libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 MACHINE = platform.machine()
 """`x86_64` or `aarch64` where the sandbox works."""
@@ -52,14 +53,13 @@ def syscall(number: int, *arguments: Argument) -> int:
     return result
 
 
-def prctl(option: int, *arguments: Argument) -> int:
-    """`prctl(2)`; what is not given is 0.
+def prctl(option: int, first: int = 0, second: int = 0) -> int:
+    """`prctl(2)`; an address is an integer too.
 
     Raises:
         OSError: it failed.
     """
-    words = [_word(value) for value in arguments] + [ctypes.c_long(0)] * (4 - len(arguments))
-    result: int = _libc.prctl(ctypes.c_int(option), *words)
+    result: int = _libc.prctl(option, first, second, 0, 0)
     if result == -1:
         raise _failure()
     return result

@@ -189,4 +189,4 @@ def restrict(*, command: bool) -> None:
         struct.pack_into("=I", image, place, os.getpid())
     instructions = kernel.buffer(bytes(image))
     description = kernel.buffer(struct.pack("@HP", len(image) // 8, ctypes.addressof(instructions)))
-    kernel.prctl(_PR_SET_SECCOMP, _MODE_FILTER, description)
+    kernel.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(description))
