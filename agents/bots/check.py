@@ -255,6 +255,10 @@ class _Timed:
         if isinstance(self._actor, BotActor):
             self._actor.sit(agents, seeds, matches)
 
+    def at_step(self, step: int) -> None:
+        if isinstance(self._actor, BotActor):
+            self._actor.at_step(step)
+
     def begin(self, batch: int, device: torch.device) -> None:
         self._actor.begin(batch, device)
 
