@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -108,6 +109,18 @@ def test_what_is_known_of_the_arena_is_in_the_file(tmp_path: Path) -> None:
 
 def test_a_value_of_several_lines_repeats_what_is_before_it() -> None:
     assert fill("a\n  // @X@\nb @Y@ c", {"X": "1\n\n2", "Y": "z"}) == "a\n  // 1\n  //\n  // 2\nb z c"
+
+
+TUTORIAL = (Path(__file__).parents[3] / "docs" / "bots.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```python\n(.*?)```", TUTORIAL, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", SHOWN)
+def test_the_bots_of_the_tutorial_play(tmp_path: Path, code: str, nursery: Nursery) -> None:
+    assert len(SHOWN) == 3
+    (tmp_path / "shown.py").write_text(code)
+    report = check_bot(load_source(tmp_path / "shown.py"), arenas.make("connect_four"), nursery, CLOCKS)
+    assert report.ok, report.failures
 
 
 TALK = [
