@@ -22,9 +22,13 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agents.bots.core import FailureCode, FailureRecord, Phase
+from agents.bots.protocol import printable as harmless
 
 FILE = "bot.toml"
 MAX_MANIFEST = 64 * 1024  # bytes
+MAX_COMMAND = 4096  # bytes of all words: it travels to the nursery in one datagram
+MAX_PROGRAM = 240  # bytes: a name that any file system could hold
+MOST_MESSAGE = 4000  # characters
 WORD = "[A-Za-z_][A-Za-z0-9_]*"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*")
@@ -42,7 +46,9 @@ class BotRejectedError(Exception):
     exit_code = 5
 
     def __init__(self, message: str, *, code: FailureCode = FailureCode.IMPORT_ERROR, traceback: str = "") -> None:
+        message = harmless(message, MOST_MESSAGE)
         super().__init__(message)
+        traceback = harmless(traceback, MOST_MESSAGE, lines=True)
         self.record = FailureRecord(code=code, phase=Phase.IMPORT, message=message, traceback=traceback)
 
 
@@ -62,7 +68,7 @@ class Manifest(BaseModel):
 
     name: str | None = None
     version: str = Field(default="", max_length=100, pattern=rf"^{LABEL.pattern}$")
-    entry: str | None = Field(default=None, pattern=rf"^{WORD}(\.{WORD})*:{WORD}$")
+    entry: str | None = Field(default=None, max_length=200, pattern=rf"^{WORD}(\.{WORD})*:{WORD}$")
     command: list[str] = Field(default=[], max_length=64)
     arenas: list[str] = Field(default=[], max_length=100)
 
@@ -145,6 +151,10 @@ def resolve_command(words: list[str], folder: Path) -> tuple[str, ...]:
     for word in words:
         if not word or not LABEL.fullmatch(word) or len(word) > 1000:
             raise BotRejectedError(f"{FILE}: command: {printable(word)} cannot be a word of a command")
+    if (size := sum(len(word.encode()) for word in words)) > MAX_COMMAND:
+        raise BotRejectedError(f"{FILE}: command: its words have {size:,} bytes; at most {MAX_COMMAND:,} are taken")
+    if len(program.encode()) > MAX_PROGRAM:
+        raise BotRejectedError(f"{FILE}: command: {printable(program)} is too long for the name of a program")
     if program in PYTHONS:
         return (sys.executable, *words[1:])
     if "/" not in program:
