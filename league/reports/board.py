@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from league.export import Dataset
+from league.figures import Figure
 from league.reports.charts import rating_curves, score_map, strength_curves
 from league.reports.crosstable import Score, spoken
 from league.reports.tables import dataset
@@ -46,13 +47,12 @@ def leaderboard(matchmaker: Matchmaker) -> Dataset:
     board = matchmaker.standings()
     rows = [row.model_dump(mode="json") for row in board.players]
     facts = board.model_dump(mode="json", exclude={"players"})
+    learners = any(player.kind is Kind.LEARNER for player in matchmaker.players())
 
     def view() -> View:
-        figures = (
-            score_map(matchmaker.matches(), board),
-            strength_curves(matchmaker, board),
-            rating_curves(matchmaker),
-        )
+        curves = [strength_curves(matchmaker, board)] if learners else []
+        curves = [chart for chart in (*curves, rating_curves(matchmaker)) if chart.series]
+        figures: tuple[Figure, ...] = (score_map(matchmaker.matches(), board), *curves)
         cells = [_cells(row, board) for row in board.players]
         about = "Ratings from all rated matches, with 95 % intervals."
         return filled(View(COLUMNS, cells, _facts(board), figures, about))

@@ -14,6 +14,7 @@ from matchmaking.standings import Board, Standing
 
 MAP_SIZE = 40  # players in a heat map: more cannot be read
 CURVES = 8  # rating curves in a figure: more have no colour of their own
+LEVELS = 6  # scripted players and bots in a figure of learners
 BARS = 40  # opponents in a chart of probabilities
 
 Pairs = Mapping[tuple[int, int], Counters]
@@ -83,7 +84,10 @@ def score_map(results: Iterable[MatchResult], shown: Board) -> HeatMap:
 
 
 def strength_curves(matchmaker: Matchmaker, shown: Board | None = None) -> LineChart:
-    """Published rating of every frozen player over the samples that it was trained on, a line for each learner."""
+    """Published rating of every frozen player over the samples that it was trained on, a line for each learner.
+
+    The best scripted players and bots are levels to compare with, as many as can be told apart.
+    """
     rows = {row.id: row for row in (shown or matchmaker.standings()).players if row.rating is not None}
     members = matchmaker.players()
     series = []
@@ -95,6 +99,7 @@ def strength_curves(matchmaker: Matchmaker, shown: Board | None = None) -> LineC
             spread = tuple(_half_width(rows[player.id]) for player in copies)
             series.append(Series(learner.name, points, spread))
     fixed = [row for row in rows.values() if row.kind in (Kind.SCRIPTED, Kind.BOT)]
+    fixed = sorted(fixed, key=lambda row: -(row.rating or 0.0))[:LEVELS]
     series += [Series(row.name, ((0.0, row.rating or 0.0),), level=True) for row in fixed]
     title = "Strength of the frozen players over training"
     return LineChart(title, "learner samples when frozen", "rating (Elo scale, 95 % interval)", tuple(series))

@@ -14,6 +14,7 @@ import pytest
 from agents.bots.core import FailureCode, FailureRecord, Phase
 from arenas.replay import MatchRecord
 from league.export import render
+from league.figures import HeatMap
 from league.replays import ReplayStore
 from league.reports import TABLES, documents
 from league.runs import RunFolder, create
@@ -118,6 +119,11 @@ def test_the_leaderboard_shows_forfeits_where_there_are_bots(with_bots: tuple[Ma
     text = render(TABLES["leaderboard"](*with_bots), "md")
     assert "Forfeits" in text
     assert "25.0 %" in text
+
+
+def test_an_arena_without_learners_has_no_figure_of_them(with_bots: tuple[Matchmaker, RunFolder]) -> None:
+    figures = TABLES["leaderboard"](*with_bots).seen().figures
+    assert [type(figure) for figure in figures] == [HeatMap]  # nor of live ratings, of which there are none
 
 
 def test_replays_are_those_that_are_stored(with_bots: tuple[Matchmaker, RunFolder]) -> None:

@@ -31,7 +31,7 @@ from league.plots import save
 from league.reports import charts
 from league.svg import draw
 from matchmaking.pfsp import Weighting
-from matchmaking.records import Role
+from matchmaking.records import Kind, Role
 from matchmaking.service import Matchmaker
 from tests.league.conftest import EVIL, ROLES, VERSIONS
 
@@ -111,6 +111,20 @@ def test_strength_grows_along_a_learners_line(matchmaker: Matchmaker) -> None:
     assert lines["main_agent-1"].points[0][1] < lines["main_agent-1"].points[-1][1]
     assert all(spread > 0 for spread in lines["main_agent-1"].spread)
     assert lines["random"].level
+
+
+def test_only_the_best_are_levels_among_the_curves(matchmaker: Matchmaker) -> None:
+    board = matchmaker.standings()
+    template = next(row for row in board.players if row.name == "random")
+    many = [
+        template.model_copy(update={"id": f"p_{n}", "name": f"b{n}", "kind": Kind.BOT, "rating": float(n)})
+        for n in range(40)
+    ]
+    chart = charts.strength_curves(matchmaker, board.model_copy(update={"players": (*board.players, *many)}))
+    levels = [series.points[0][1] for series in chart.series if series.level]
+    assert len(levels) == charts.LEVELS
+    assert levels == sorted(levels, reverse=True)
+    assert min(levels) >= 39 - charts.LEVELS
 
 
 def test_payoff_shows_learners_against_everybody(matchmaker: Matchmaker) -> None:
