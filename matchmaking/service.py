@@ -91,12 +91,16 @@ class Matchmaker:
     def find(self, name: str) -> Player:
         """The player that a person means: by id, by name, or by a role, which means its newest frozen player.
 
+        The name under which a bot was submitted means its newest version that is active.
+
         Raises:
             UnknownPlayerError: nobody; the message gives the nearest name.
         """
         players = self.store.players()
+        bot = self.store.bots.newest(name)
+        wanted = name if bot is None else bot.player
         for player in players:
-            if name in (player.id, player.name):
+            if wanted in (player.id, player.name):
                 return player
         for player in reversed(players):
             if player.kind is Kind.FROZEN and player.role is not None and player.role.value == name:

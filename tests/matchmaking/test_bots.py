@@ -13,6 +13,7 @@ from matchmaking.bots import KEPT_FAILURES
 from matchmaking.errors import NameTakenError, UnknownPlayerError
 from matchmaking.records import Kind, Player, new_id
 from matchmaking.server import EmbeddedServer
+from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 from tests.matchmaking.lossy_proxy import LossyProxy
 
@@ -142,6 +143,9 @@ def test_a_lineage_stands_for_its_newest_active_version(store: Store) -> None:
     store.bots.set_state(first, BotState.WITHDRAWN)
     assert newest() == second
     assert store.bots.newest("c") is None
+    store.bots.set_state(second, BotState.ACTIVE)
+    matchmaker = Matchmaker(store)
+    assert [matchmaker.find(name).id for name in ("a", "a.v2", first)] == [second, second, first]
 
 
 def test_failing_matches_in_a_row_are_counted_over_pairings(store: Store) -> None:
