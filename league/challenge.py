@@ -7,6 +7,7 @@ import math
 from pydantic import BaseModel, ConfigDict
 
 import arenas
+from agents.bots.core import Isolation
 from arenas.core import Arena
 from arenas.match import play_pairs
 from league.entrants import Entrants, batch_of, codes
@@ -85,6 +86,7 @@ def challenge(
     seed: int = 0,
     temperature: float | None = None,
     sprt: Sprt | None = None,
+    isolation: Isolation | None = None,
     run: RunFolder | None = None,
     matchmaker: Matchmaker | None = None,
 ) -> Result:
@@ -100,6 +102,7 @@ def challenge(
         temperature: of the policies' softmax; 0 plays the most likely action; None takes what the run's rated matches
             are played with, and 1 where there is no run.
         sprt: a sequential test that ends the challenge when it is decided; `games` are the most that are played.
+        isolation: how bots are confined; None takes the run's setting, or `auto`.
         run: whose players can be named.
         matchmaker: of that run.
 
@@ -110,7 +113,7 @@ def challenge(
         BotRejectedError: a path to what is no bot.
         InfraError: this machine cannot run bots as it should.
     """
-    with Entrants(arena, run=run, matchmaker=matchmaker, temperature=temperature) as entrants:
+    with Entrants(arena, run=run, matchmaker=matchmaker, temperature=temperature, isolation=isolation) as entrants:
         first, second = entrants.find(a), entrants.find(b)
         batch = batch_of((first, second), entrants.settings)
         pairs, outcomes = (games + 1) // 2, ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from agents.bots.core import FailureRecord
+from agents.bots.core import FailureRecord, Isolation
 from agents.bots.source import ARCHIVES, load_source
 from agents.bots.store import BotStore
 from agents.checkpoint import CheckpointStore
@@ -74,6 +74,7 @@ class Entrants:
         temperature: of the policies' softmax; 0 plays the most likely action; None takes what the run's rated matches
             are played with, and 1 where there is no run.
         bots: how bots are run; None takes the run's settings, or the defaults.
+        isolation: how bots are confined, in place of what those settings say.
 
     Attributes:
         settings: how bots are run.
@@ -87,11 +88,14 @@ class Entrants:
         matchmaker: Matchmaker | None = None,
         temperature: float | None = None,
         bots: BotsConfig | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         config = None if run is None else run.config()
         if temperature is None:
             temperature = TEMPERATURE if config is None else config.evaluation.temperature
         self.settings = bots or (BotsConfig() if config is None else config.bots)
+        if isolation is not None:
+            self.settings = self.settings.model_copy(update={"isolation": isolation})
         self._arena, self._run, self._matchmaker, self._temperature = arena, run, matchmaker, temperature
         self._host = BotHost(arena.spec, self.settings)
 

@@ -51,6 +51,7 @@ class Seat:
 
     def __init__(self, player: Player, agent: Agent, rest: Callable[[], None]) -> None:
         self.name = player.name
+        self.draws = bool(getattr(agent, "draws", True))  # see `arenas.match.Actor`
         self._player, self._agent, self._rest = player, agent, rest
 
     def sit(self, agents: Sequence[str], seeds: Sequence[int], matches: Sequence[int]) -> None:

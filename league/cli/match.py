@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, find_run, print_json, run_option
+from league.cli.options import AS_JSON, ISOLATION, find_run, print_json, run_option
 from league.errors import RunError, suggestion
 from league.text import percent
 
 if TYPE_CHECKING:
+    from agents.bots.core import Isolation
     from league.challenge import Decision, Result
     from matchmaking.sprt import Sprt
 
@@ -68,6 +69,7 @@ def parse_sprt(ctx: click.Context, param: click.Parameter, text: str | None) -> 
     help="Stop as soon as the difference is known to be elo1 (H1) rather than elo0 (H0), or the other way round; "
     "-n is then the most that is played. alpha, beta: how often either is accepted wrongly (default: 0.05).",
 )
+@ISOLATION
 @AS_JSON
 @run_option
 def match(
@@ -78,6 +80,7 @@ def match(
     arena: str | None,
     temperature: float | None,
     sprt: Sprt | None,
+    isolation: Isolation | None,
     run: str | None,
     runs_dir: Path | None,
     as_json: bool,
@@ -106,6 +109,7 @@ def match(
             seed=seed,
             temperature=temperature,
             sprt=sprt,
+            isolation=isolation,
             run=folder,
             matchmaker=matchmaker,
         )

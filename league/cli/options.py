@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from agents.bots.core import Isolation
 from league.runs import RunFolder, find, runs_root
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -23,6 +24,13 @@ RUNS_DIR = click.option(
     help="The folder of all runs (default: LEAGUE_RUNS, else ./runs).",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+ISOLATION = click.option(
+    "--isolation",
+    type=click.Choice([each.value for each in Isolation]),
+    callback=lambda ctx, param, value: None if value is None else Isolation(value),
+    help="How bots are confined; none is for your own bots only (default: the run's setting, else auto).",
+)
 
 
 def run_argument(command: Command) -> Command:

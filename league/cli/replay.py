@@ -15,13 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from league.access import opened
-from league.cli.options import AS_JSON, console, find_run, print_json, run_option
+from league.cli.options import AS_JSON, ISOLATION, console, find_run, print_json, run_option
 from league.text import MISSING
 from matchmaking.records import Kind, MatchResult, Player
 
 if TYPE_CHECKING:
+    from agents.bots.core import Isolation
     from arenas.core import Arena
     from arenas.replay import Frame, MatchRecord
+    from league.entrants import Entrants
     from league.reproduce import Reproduction
     from league.runs import RunFolder
 
@@ -43,6 +45,7 @@ STONES = {"X": "bold red", "O": "bold yellow"}
     help="Ask the bot at this path what was asked in the match, and show where it answers otherwise or fails.",
 )
 @click.option("--as", "seat", metavar="NAME", help="With --against: in whose place (default: the bot's).")
+@ISOLATION
 @AS_JSON
 @run_option
 def replay(
@@ -54,6 +57,7 @@ def replay(
     stepping: bool,
     against: Path | None,
     seat: str | None,
+    isolation: Isolation | None,
     run: str | None,
     runs_dir: Path | None,
     as_json: bool,
@@ -70,9 +74,13 @@ def replay(
         raise click.UsageError("--as goes with --against BOT")
     import arenas
 
-    def show(arena: Arena, chosen: Sequence[MatchRecord], members: Mapping[str, Player]) -> None:
+    def show(arena: Arena, chosen: Sequence[MatchRecord], members: Mapping[str, Player], run: RunFolder | None) -> None:
         if against is not None:
-            _reproduce(arena, chosen, members, against, seat, as_json)
+            from league.entrants import Entrants
+
+            teams = [_team(record, members, seat) for record in chosen]
+            with Entrants(arena, run=run, isolation=isolation) as entrants:
+                _reproduce(arena, chosen, teams, entrants, against, as_json)
         elif as_json:
             _print_records(arena, chosen)
         else:
@@ -84,7 +92,7 @@ def replay(
 
         chosen = read_records(Path(match))
         with closing(arenas.make(chosen[0].arena, **chosen[0].options)) as arena:
-            show(arena, chosen, {})
+            show(arena, chosen, {}, None)
         return
     folder = find_run(run, runs_dir)
     with opened(folder) as matchmaker:
@@ -108,7 +116,7 @@ def replay(
                 _list_matches(result, written, as_json)
             else:
                 wanted = [each for each in written if index is None or each.id == f"{result.id}/{index}"]
-                show(arena, wanted, {each.name: each for each in members.values()})
+                show(arena, wanted, {each.name: each for each in members.values()}, folder)
 
 
 def _list(run: RunFolder, results: Sequence[MatchResult], members: Mapping[str, Player], as_json: bool) -> None:
@@ -256,20 +264,18 @@ def _plain(text: str) -> str:
 def _reproduce(
     arena: Arena,
     chosen: Sequence[MatchRecord],
-    members: Mapping[str, Player],
+    teams: Sequence[int],
+    entrants: Entrants,
     path: Path,
-    seat: str | None,
     as_json: bool,
 ) -> None:
-    from league.entrants import Entrants
     from league.reproduce import reproduce
 
     done: list[tuple[MatchRecord, Reproduction]] = []
-    with Entrants(arena) as entrants:
-        for record in chosen:
-            bot = entrants.bot(path)
-            done.append((record, reproduce(arena, record, _team(record, members, seat), bot)))
-            bot.close()
+    for record, team in zip(chosen, teams, strict=True):
+        bot = entrants.bot(path)
+        done.append((record, reproduce(arena, record, team, bot)))
+        bot.close()
     if as_json:
         print_json(
             {

@@ -118,6 +118,8 @@ def test_players_of_a_run(house: House, tmp_path: Path, monkeypatch: pytest.Monk
     write(tmp_path / "ben" / "bot.py", FIRST)
     with Entrants(house.arena, run=house.run, matchmaker=house.matchmaker) as entrants:
         assert entrants.settings.isolation is Isolation.NONE, "the run's own settings"
+        other = Entrants(house.arena, run=house.run, isolation=Isolation.STRICT)
+        assert other.settings == entrants.settings.model_copy(update={"isolation": Isolation.STRICT})
         assert entrants.find("anna").name == "anna.v2", "the newest version that is active"
         assert entrants.find("p_anna").name == "anna"
         assert entrants.find("anna.v2").version == bot.version
@@ -132,7 +134,9 @@ def test_players_of_a_run(house: House, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_match_between_bots_on_the_command_line(tmp_path: Path) -> None:
     first, raising = write(tmp_path / "first.py", FIRST), write(tmp_path / "bad.py", RAISES)
-    result = CliRunner().invoke(main, ["match", str(first), str(raising), "-n", "4", "--arena", ARENA])
+    result = CliRunner().invoke(
+        main, ["match", str(first), str(raising), "-n", "4", "--arena", ARENA, "--isolation", "none"]
+    )
     assert result.exit_code == 0, result.output
     assert f"forfeits: 4 of {raising} (CRASH 4)" in result.stdout
     rejected = CliRunner().invoke(main, ["match", str(tmp_path / "no.py"), "random", "--arena", ARENA])
