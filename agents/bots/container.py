@@ -35,7 +35,12 @@ class Container:
         self._image, self._limits = image, limits
         self._name = f"league-bot-{secrets.token_hex(8)}"
         self._process: subprocess.Popen[bytes] | None = None
-        self._killed = False
+        self._ended = False
+
+    @property
+    def living(self) -> int:
+        """1 until it has been ended or found to have."""
+        return int(not self._ended)
 
     def start(self, request: dict[str, Any], fds: Sequence[int]) -> tuple[int, int]:
         """Run the container on copies of `fds`: its stdin, stdout and log.
@@ -68,14 +73,21 @@ class Container:
 
     def reap(self, pid: int, pidfd: int) -> Ended | None:
         """End the container, if it has not ended, and tell how it did; None where the engine never ran it."""
-        assert self._process is not None  # or there would be no pidfd
-        subprocess.run(kill_command(self._name), capture_output=True, timeout=PATIENCE, check=False)
-        status = self._process.wait(PATIENCE)
+        status = self.close()
         if status == REFUSED:
             return None
         if status == FORCED + signal.SIGKILL:  # the kernel's, for want of memory: the client is killed by us, not told
             return Ended(-signal.SIGKILL, self._limits.memory, 0.0)
         return Ended(FORCED - status if status > FORCED else status, 0, 0.0)
+
+    def close(self) -> int:
+        """End it, if it has not ended; the exit status of the engine's client."""
+        if self._process is None:
+            return REFUSED
+        if not self._ended:
+            subprocess.run(kill_command(self._name), capture_output=True, timeout=PATIENCE, check=False)
+            self._ended = True
+        return self._process.wait(PATIENCE)
 
 
 def words(request: dict[str, Any]) -> list[str]:

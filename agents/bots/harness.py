@@ -11,6 +11,7 @@ ended and what it used; null while it lives).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -120,11 +121,13 @@ class Brood:
             self._ended[pid] = {"code": os.waitstatus_to_exitcode(status), **used}
 
     def _end(self) -> None:
-        for pid in self._pids.values():  # their own processes too, where they could start any
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except OSError:
-                os.kill(pid, signal.SIGKILL)
+        """End all, and their own processes where they could start any; nobody else would bury them."""
+        for pid in self._pids.values():
+            for end in (os.killpg, os.kill):
+                with contextlib.suppress(OSError):
+                    end(pid, signal.SIGKILL)
+        for pid in self._pids.values():
+            os.waitpid(pid, 0)
 
     def _become(self, request: dict[str, Any], fds: list[int]) -> NoReturn:
         """In the child: turn into the bot. Never returns, so that nothing of the nursery's loop runs twice."""

@@ -47,6 +47,7 @@ class Nursery:
         self._waiting, self._image = waiting, image
         self.isolation, self.limits = isolation, limits or Limits()
         self._preload, self._off = list(preload), frozenset(without)
+        self._containers: list[Container] = []
         self._interpreters: dict[str, Interpreter] = {}  # by the bot's folder in strict, else one by ""
         self._tasks = tasks_limit(self.limits.threads)
 
@@ -111,11 +112,15 @@ class Nursery:
         """End the nursery's own process and every bot."""
         for interpreter in self._interpreters.values():
             interpreter.close()
-        self._interpreters = {}
+        for container in self._containers:
+            container.close()
+        self._interpreters, self._containers = {}, []
 
     def _container(self) -> Container:
         layers.require(self.isolation)
-        return Container(self._image, self.limits)
+        container = Container(self._image, self.limits)
+        self._containers = [*(each for each in self._containers if each.living), container]
+        return container
 
     def _interpreter(self, source: BotSource) -> Interpreter:
         """The one that starts this bot: a new one where there is none, or it has died."""

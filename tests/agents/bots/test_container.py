@@ -80,6 +80,14 @@ def test_a_bot_plays_in_a_container(nursery: Nursery, tmp_path: Path, language: 
     process.kill()
 
 
+def test_closing_ends_every_container(nursery: Nursery, tmp_path: Path) -> None:
+    nursery.start(write_bot(tmp_path / "b", RANDOM), SPEC, CLOCKS)
+    running = tmp_path / "engine" / "running"
+    assert len(list(running.iterdir())) == 1
+    nursery.close()
+    assert list(running.iterdir()) == []
+
+
 def test_prints_do_not_reach_the_answers_and_failures_are_told_as_ever(nursery: Nursery, tmp_path: Path) -> None:
     process = nursery.start(write_bot(tmp_path / "b", acting("print('hi'); return helper()")), SPEC, CLOCKS)
     with pytest.raises(BotFailedError) as caught:

@@ -56,9 +56,9 @@ class Arena:
         """The record of a bot that has to fail within some moves. Its process is gone then."""
         with pytest.raises(BotFailedError) as caught:
             self.play(code, moves, **kind)
-        for process in self.started:
-            assert not process.alive
-            assert not Path(f"/proc/{process.pid}").exists()
+        assert not any(process.alive for process in self.started)
+        (parent,) = [each._process.pid for each in self.nursery._interpreters.values()]
+        assert Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii") == ""
         return caught.value.record
 
 
