@@ -105,8 +105,8 @@ def _start(
             folder = find_run(run, runs_dir)
         except RunError as error:
             raise click.UsageError(f"{error}; or name the game with --arena") from error
-    from league.hosted import start
     from league.tournament import Kinds
+    from league.tournament_host import start
 
     with opened(folder) if folder else nullcontext() as matchmaker:
         start(
@@ -122,8 +122,8 @@ def _start(
 
 
 def _resume(show: _Show, name: str, run: str | None, runs_dir: Path | None) -> None:
-    from league.hosted import resume, roots
     from league.tournament import find
+    from league.tournament_host import resume, roots
 
     folder: RunFolder | None = None
     try:

@@ -26,10 +26,10 @@ from league.cli import main
 from league.config import BotsConfig
 from league.entrants import Entrant, Entrants
 from league.errors import InputError, StateMismatchError
-from league.hosted import start
 from league.journal import Journal, Played, parse
 from league.runs import RunFolder
 from league.tournament import JOURNAL, SETTINGS, BrokenOffError, Kinds, Member, Progress, Settings, Tournament
+from league.tournament_host import start
 from league.tournament_tables import Report
 from matchmaking.records import Kind
 from matchmaking.tournaments.core import Encounter
@@ -178,7 +178,7 @@ WARM = """
 import json, os, sys, time
 import torch
 torch.set_num_threads(1)
-import arenas, league.cli.tournament, league.hosted, league.tournament as tournament, league.tournament_tables
+import arenas, league.cli.tournament, league.tournament_host, league.tournament as tournament, league.tournament_tables
 from agents.scripted import make
 from league.cli import main
 make("perfect", arenas.make("tic_tac_toe").spec)
@@ -406,7 +406,7 @@ def test_players_of_a_run(made_up: RunFolder, monkeypatch: pytest.MonkeyPatch) -
 def test_a_role_stands_for_who_it_was(made_up: RunFolder) -> None:
     """The newest main agent may be another one when the tournament goes on."""
     from league.access import opened
-    from league.hosted import _lasting
+    from league.tournament_host import _lasting
 
     with opened(made_up) as matchmaker:
         player = matchmaker.find("main_agent")
