@@ -56,7 +56,8 @@ def bench_standings(
     Returns:
         In seconds, for N players and 32 or 2 matches a result: `N_players_32_a_result_from_redis_s` and
         `..._from_records_s`; of the latter, for 32, `N_players_count_s` (the log into counts), `N_players_fit_s` and
-        `N_players_board_of_counts_s` (the fit, Nash, alpha-rank and the rows).
+        `N_players_board_of_counts_s` (the fit, Nash, alpha-rank and the rows). Each also as `..._cpu_s`, the time
+        of this process alone: on a busy machine it is the figure to read (the server's part, reading, is not in it).
     """
     with tempfile.TemporaryDirectory(prefix="league-bench-") as folder:
         server = EmbeddedServer(Path(folder))
@@ -80,19 +81,20 @@ def _measure(url: str, rounds: int, sizes: tuple[tuple[int, int], ...]) -> dict[
                 store.register(member)
             _write(store, log)
             name = f"{players}_players_{a_result}_a_result"
-            cases[f"{name}_from_redis_s"] = Matchmaker(store).standings
-            cases[f"{name}_from_records_s"] = partial(standings, log, members)
+            cases[f"{name}_from_redis"] = Matchmaker(store).standings
+            cases[f"{name}_from_records"] = partial(standings, log, members)
             if a_result == 32:
                 counts = aggregate(log)
-                cases[f"{players}_players_count_s"] = partial(aggregate, log)
-                cases[f"{players}_players_fit_s"] = partial(fit, counts)
-                cases[f"{players}_players_board_of_counts_s"] = partial(board, counts, members, {}, StandingsSettings())
-    times: dict[str, list[float]] = {name: [] for name in cases}
+                cases[f"{players}_players_count"] = partial(aggregate, log)
+                cases[f"{players}_players_fit"] = partial(fit, counts)
+                cases[f"{players}_players_board_of_counts"] = partial(board, counts, members, {}, StandingsSettings())
+    times: dict[str, list[float]] = {f"{name}_{unit}": [] for name in cases for unit in ("s", "cpu_s")}
     for _ in range(rounds):
         for name, call in cases.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             call()
-            times[name].append(time.perf_counter() - started)
+            times[f"{name}_s"].append(time.perf_counter() - started)
+            times[f"{name}_cpu_s"].append(time.process_time() - used)
     for store in stores:
         store.close()
     return {name: float(np.median(seconds)) for name, seconds in times.items()}
