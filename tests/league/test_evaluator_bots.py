@@ -111,6 +111,17 @@ def test_a_bot_is_rated_beside_our_own_players(house: MakeHouse) -> None:
     assert all(len(each.outcomes) == MATCHES for each in home.matchmaker.matches() if bot.id in (each.a, each.b))
 
 
+def test_a_newcomer_does_not_wait_behind_what_is_planned(house: MakeHouse) -> None:
+    home = house()
+    home.store.register(Player(id="p_perfect", name="perfect", kind=Kind.SCRIPTED))
+    assert home.evaluator.play_next()
+    assert home.store.queue.waiting() > 1
+    bot = home.enter("first", FIRST)
+    assert home.evaluator.play_next()
+    newest = home.matchmaker.matches()[-1]
+    assert bot.id in (newest.a, newest.b)
+
+
 def test_a_failing_bot_forfeits_and_its_author_learns_why(house: MakeHouse) -> None:
     home = house()
     raising = home.enter("raising", RAISES)
