@@ -35,9 +35,13 @@ COLUMNS = (
     Column("worst_matchup", "Worst against", "the opponent against whom the score is lowest", text=True),
     Column("trueskill_mu", "TrueSkill", "live rating: mu, and sigma in small print", falling=True),
     Column("elo", "Elo", "live rating; depends on the order of the matches", falling=True),
-    Column("kind", "Kind", "the role of a frozen player, else what the player is", text=True),
+    Column(
+        "kind",
+        "Kind",
+        "the role of a frozen player, else what the player is; of a bot the first digits of its content's hash",
+        text=True,
+    ),
     Column("forfeit_rate", "Forfeits", "games lost by a failure, in percent", falling=True),
-    Column("version", "Version", "hash of a bot's content", text=True),
     Column("status", "Status", "established: games enough, and a narrow interval", text=True),
 )
 
@@ -90,9 +94,8 @@ def _cells(row: Standing, board: Board) -> list[Cell]:
         text_cell(row.worst_matchup),
         number_cell(row.trueskill_mu, 1, note=f"±{row.trueskill_sigma:.1f}" if row.trueskill_sigma else ""),
         number_cell(row.elo),
-        text_cell((row.role or row.kind).value.replace("_", " ")),
+        _kind(row),
         number_cell(row.forfeit_rate, 1, " %") if row.forfeit_rate or row.kind is Kind.BOT else EMPTY,
-        _version(row.version if row.kind is Kind.BOT else None),
         _status(row, board.flags.get(row.id, ())),
     ]
 
@@ -114,10 +117,9 @@ def _rating(row: Standing) -> Cell:
     )
 
 
-def _version(version: str | None) -> Cell:
-    if version is None or len(version) <= 12:
-        return text_cell(version)
-    return Cell(f"{version[:10]}…", version, tip=version)
+def _kind(row: Standing) -> Cell:
+    hashed = row.version if row.kind is Kind.BOT and row.version else ""
+    return text_cell((row.role or row.kind).value.replace("_", " "), note=hashed[:7], tip=hashed)
 
 
 def _status(row: Standing, flags: tuple[Flag, ...]) -> Cell:

@@ -14,7 +14,7 @@ from matchmaking.standings import Board, Standing
 
 MAP_SIZE = 40  # players in a heat map: more cannot be read
 CURVES = 8  # rating curves in a figure: more have no colour of their own
-LEVELS = 6  # scripted players and bots in a figure of learners
+LEVELS = 5  # scripted players and bots in a figure of learners
 BARS = 40  # opponents in a chart of probabilities
 
 Pairs = Mapping[tuple[int, int], Counters]
