@@ -96,7 +96,7 @@ def zip_of(place: Path, *members: tuple[zipfile.ZipInfo | str, bytes]) -> Path:
     return path
 
 
-TARS = {
+TARS: dict[str, tuple[list[Member], FailureCode, str]] = {
     "climbing": ([file_in("../evil.py")], DENIED, "the path '../evil.py' could climb out of the bot's folder"),
     "climbing_later": ([file_in("a/../../evil.py")], DENIED, "the path 'a/../../evil.py' could climb"),
     "absolute": ([file_in("/tmp/evil.py")], DENIED, "the path '/tmp/evil.py' is absolute"),
@@ -155,7 +155,7 @@ def unix(name: str, mode: int) -> zipfile.ZipInfo:
     return member
 
 
-ZIPS = {
+ZIPS: dict[str, tuple[list[tuple[zipfile.ZipInfo | str, bytes]], FailureCode, str]] = {
     "slip": ([("../../evil.py", b"x")], DENIED, "the path '../../evil.py' could climb out of the bot's folder"),
     "slip_as_on_windows": ([("..\\evil.py", b"x")], DENIED, r"the path '..\\evil.py' could climb"),
     "drive": ([("C:evil.py", b"x")], DENIED, "the path 'C:evil.py' is absolute"),
@@ -273,7 +273,7 @@ def test_name(rejection: Callable[[Path], FailureRecord], tmp_path: Path, name: 
     assert "name" in record.message
 
 
-MANIFESTS = {
+MANIFESTS: dict[str, tuple[str | bytes, str]] = {
     "climbing_entry": ('entry = "../evil:act"', "is not of the form"),
     "entry_with_code": ('entry = "bot:act;import os"', "is not of the form"),
     "entry_as_long_as_a_book": (f'entry = "{"b" * 300}:act"', "entry: string should have at most 200 characters"),
@@ -317,7 +317,7 @@ def test_manifest(rejection: Callable[[Path], FailureRecord], tmp_path: Path, at
     assert message in record.message
 
 
-SOURCES = {
+SOURCES: dict[str, tuple[str | bytes, str]] = {
     "not_python": (b"\x7fELF\x02\x01", ""),
     "nul": (b"act = 1\0", "null bytes"),
     "terminal_in_a_syntax_error": ("x = '\x1b]0;owned\x07\x1b[2J' + \n", "bot.py:1: invalid syntax"),
