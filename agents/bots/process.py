@@ -29,10 +29,8 @@ Array = np.ndarray[Any, Any]
 SET_UP = 30.0  # seconds within which the host has confined a process
 LAST_BREATH = 0.2  # seconds for a process that has closed its channel to end by itself
 LAST_BREATH_CONTAINED = 5.0  # the same where an engine has to tell its client first
-STATE, RSS, THREADS = 0, 21, 17  # fields of /proc/PID/stat behind the name, see proc(5)
 UNASKED = 0.25  # seconds of CPU in a match that a bot may use unasked, to collect its garbage and the like
 CPUCLOCK_SCHED = 2  # of a process's clock, see the kernel's include/linux/posix-timers.h
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Keeper(Protocol):
@@ -288,21 +286,13 @@ class BotProcess:
             except BaseException:  # whoever waits wants no answer any more
                 self.kill()
                 raise
-        try:
-            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
-        except OSError:  # it is ending
-            return
-        fields = stat.rpartition(b")")[2].split()  # behind its name, which may be anything
-        if int(fields[RSS]) * PAGE > self._limits.memory:
-            text = (
-                f"uses {int(fields[RSS]) * PAGE // 2**20:,} MiB of memory; it may use {self._limits.memory // 2**20:,}"
-            )
+        memory, threads = usage(self.pid)
+        if memory > self._limits.memory:
+            text = f"uses {memory // 2**20:,} MiB of memory; it may use {self._limits.memory // 2**20:,}"
             raise _OverLimitError(FailureCode.OOM, text)
-        if int(fields[THREADS]) > self._limits.threads:
-            text = f"runs {int(fields[THREADS])} threads; it may run {self._limits.threads}"
+        if threads > self._limits.threads:
+            text = f"runs {threads} threads; it may run {self._limits.threads}"
             raise _OverLimitError(FailureCode.SANDBOX_DENIED, text)
-        if fields[STATE] == b"Z" and int(fields[THREADS]) > 1:  # the kernel tells nothing of what the others use
-            raise _OverLimitError(FailureCode.SANDBOX_DENIED, "ended its first thread and went on with others")
 
     def _failure(self, error: ChannelError | ReplyError, mask: Array | None = None) -> BotFailedError:
         """Why there is no answer."""
@@ -389,6 +379,24 @@ class BotProcess:
 
     def _log(self) -> str:
         return printable(self._channel.log.decode("utf-8", "replace"), diagnosis.MOST_LOG, lines=True, end=True)
+
+
+def usage(pid: int) -> tuple[int, int]:
+    """Bytes of memory that a process has, its page tables with it, and how many threads; zeros where it is ending."""
+    try:
+        memory, threads = _status(f"/proc/{pid}/status")
+        if memory == 0 and threads > 1:  # its first thread has ended and others go on
+            memory = max(_status(f"{task}/status")[0] for task in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return 0, 0
+    return memory, threads
+
+
+def _status(path: str) -> tuple[int, int]:
+    """Memory and threads as proc(5) tells them; in the process's name, the kernel escapes ends of lines."""
+    values = dict(line.partition(b":")[::2] for line in Path(path).read_bytes().splitlines())
+    kibibytes = sum(int(values.get(name, b"0").split()[0]) for name in (b"VmRSS", b"VmPTE"))
+    return 1024 * kibibytes, int(values[b"Threads"])
 
 
 def _legal(mask: Array) -> tuple[int, ...]:
