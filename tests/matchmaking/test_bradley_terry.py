@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from matchmaking import bradley_terry
 from matchmaking.bradley_terry import ELO, fit
 from matchmaking.counts import aggregate
 from tests.matchmaking.simulated import result, simulated_log
@@ -49,6 +50,22 @@ def test_players_that_won_or_lost_everything_stay_finite() -> None:
     extreme = fit(aggregate([result(i, f"p{i}", f"p{i + 1}", "ww" * 100_000) for i in range(20)]))
     assert np.isfinite(extreme.strength).all()
     assert (np.diff(extreme.strength[[extreme.players.index(f"p{i}") for i in range(21)]]) < 0).all()
+
+
+def test_what_is_not_known_of_the_spread_widens_the_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kass and Steffey 1989, equation 3.5, with the derivative of the ratings by log s taken from two fits."""
+    counts = aggregate(simulated_log([-200.0, 0.0, 50.0, 400.0], 20, 2, np.random.default_rng(0)))
+    spread = bradley_terry._estimate_spread(counts)
+
+    def at(shift: float, variance: float) -> bradley_terry.Fit:
+        moved = spread._replace(log=spread.log + shift, variance=variance)
+        monkeypatch.setattr(bradley_terry, "_estimate_spread", lambda _: moved)
+        return fit(counts)
+
+    slope = (at(1e-4, 0.0).strength - at(-1e-4, 0.0).strength) / 2e-4
+    assert np.abs(slope).max() > 0.05
+    added = at(0.0, spread.variance).covariance - at(0.0, 0.0).covariance
+    assert added == pytest.approx(spread.variance * np.outer(slope, slope), rel=1e-3, abs=1e-7)
 
 
 def test_counts_by_pair_and_seat() -> None:

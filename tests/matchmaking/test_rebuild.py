@@ -105,3 +105,11 @@ def test_a_log_that_grew_meanwhile_is_not_overwritten(store: Store) -> None:
     pairs = store.payoff_pairs()
     assert not store.replace_payoff({}, store.episode_reports() - 1)
     assert store.payoff_pairs() == pairs
+
+
+def test_the_log_is_read_whole_in_pieces_of_any_size(store: Store) -> None:
+    _history(store)
+    whole = store.queue.matches()
+    assert len(whole) == 20
+    for size in (1, 3, 20, 500):
+        assert list(store.queue.log(size)) == whole
