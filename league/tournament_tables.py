@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.table import Table
@@ -15,18 +16,11 @@ from league.journal import Played
 from league.reports.crosstable import Entrant, Score, crosstable, scores
 from league.text import MISSING, number, percent
 from league.tournament import Tournament
+from league.tournament_views import TIE_BREAKS, encounters_view, standings_view
+from league.views import View
 from matchmaking.records import MatchResult
 from matchmaking.tournaments.core import Place, Plan
 from matchmaking.tournaments.tally import Tally, tally
-
-HEADS = {
-    "buchholz": "Buchholz",
-    "sonneborn_berger": "S-B",
-    "match_points": "match points",
-    "wins": "wins",
-    "direct": "direct",
-}
-"""Names of the tie-breaks for people."""
 
 FIXED = ("rank", "name", "kind", "version", "points")
 COUNTS = ("games", "wins", "draws", "losses", "match_points", "score", "forfeits", "note")
@@ -71,7 +65,13 @@ class Report:
         }
         columns = (*FIXED, *tie_breaks, *COUNTS)
         rows = [self._row(place) for place in self.places]
-        return self._dataset("Standings", "players", columns, rows, facts)
+
+        def view() -> View:
+            return standings_view(
+                settings, self.plan, self.places, self._tallies, self._forfeits, self._tournament.schedule.tie_breaks
+            )
+
+        return self._dataset("Standings", "players", columns, rows, facts, view)
 
     def crosstable(self) -> Dataset:
         """Wins, draws and losses between every two players who have met."""
@@ -85,7 +85,8 @@ class Report:
             *("id", "round", "label", "a", "b", "games", "wins", "draws", "losses"),
             *("outcomes", "seed", "forfeits_a", "forfeits_b", "seconds", "finished"),
         )
-        return self._dataset("Encounters", "encounters", columns, rows, {})
+        view = partial(encounters_view, self.plan.encounters, self._played)
+        return self._dataset("Encounters", "encounters", columns, rows, {}, view)
 
     def write(self, folder: Path) -> list[Path]:
         """Write all three tables in all formats.
@@ -113,7 +114,7 @@ class Report:
         table.add_column("rank", justify="right")
         table.add_column("player", no_wrap=True, overflow="ellipsis", max_width=30)
         counted = bool(schedule.tie_breaks)  # a knockout is decided by who is left
-        heads = (["points"] if counted else []) + [HEADS[name] for name in tie_breaks] + ["W-D-L", "score"]
+        heads = (["points"] if counted else []) + [TIE_BREAKS[name][0] for name in tie_breaks] + ["W-D-L", "score"]
         failed = any(self._forfeits.values())
         for head in (*heads, *(["forfeits"] if failed else [])):
             table.add_column(head, justify="right", no_wrap=True)
@@ -220,9 +221,10 @@ class Report:
         columns: tuple[str, ...],
         rows: Sequence[Mapping[str, object]],
         facts: Mapping[str, object],
+        view: Callable[[], View],
     ) -> Dataset:
         name, arena = self._tournament.name, self._tournament.settings.arena
-        return Dataset(f"{title} of {name}", key, name, arena, columns, rows, facts)
+        return Dataset(f"{title} of {name}", key, name, arena, columns, rows, facts, view)
 
 
 def _points(value: float) -> str:

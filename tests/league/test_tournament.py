@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -148,6 +149,22 @@ def test_files_are_complete() -> None:
     cross = json.loads(Path("out/crosstable.json").read_text())
     assert len(cross["crosstable"]) == 20
     assert "perfect#2" in Path("out/standings.html").read_text()
+
+
+def test_people_read_what_decided_it() -> None:
+    play("--format", "knockout", "--double")
+    text = Path("tournaments/cup/standings.md").read_text()
+    assert "Format double knockout · Pairs an encounter 1 · Seed 0" in text
+    assert text.splitlines()[4] == "| \\# | Player | Score | Matches | Byes | How it ended |"
+    assert re.search(r"\| 1 \| perfect\\#\d scripted \| .* \| winner \|", text)
+    assert "lost the grand final" in text
+    play("--format", "swiss", name="other")
+    text = Path("tournaments/other/standings.md").read_text()
+    assert text.splitlines()[4].startswith(
+        "| \\# | Player | Points | Buchholz | S-B | Match points | Score | Matches | Byes |"
+    )
+    html = Path("tournaments/other/encounters.html").read_text()
+    assert "of 2" in html and str(journal_of("other")["r1.1"].seed) in html
 
 
 def test_a_finished_tournament_is_shown_again() -> None:

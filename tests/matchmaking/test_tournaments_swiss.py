@@ -221,6 +221,14 @@ def test_the_matching_is_the_largest_however_many_go(graph: tuple[int, Meetings]
         check(matching, edges, gone)
 
 
+def test_two_that_go_together_may_leave_a_path_between_others() -> None:
+    """The mates of 1 and 5 find each other; then 6 and 7, who were alone before, can be joined through them."""
+    graph = [{1, 3, 5, 7}, {0}, {4, 5, 6}, {0, 5, 6}, {2}, {0, 2, 3, 6}, {2, 3, 5}, {0}]
+    matching = Matching(graph)
+    assert (matching.mate[1], matching.mate[5], matching.mate[6], matching.mate[7]) == (0, 3, ALONE, ALONE)
+    assert matching.without(1, 5).pairs == 3
+
+
 def test_blossoms() -> None:
     """A chain of triangles needs paths through odd cycles."""
     edges = set()
