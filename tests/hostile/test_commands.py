@@ -1,0 +1,138 @@
+"""Bots in other languages: a C program that makes its system calls itself, and node."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agents.bots.core import Clocks, FailureCode, FailureRecord
+from agents.bots.nursery import Nursery
+from agents.bots.source import BotSource
+from tests.hostile import ground
+from tests.hostile.ground import Attack, Host
+
+COMPILER = shutil.which("cc")
+NODE = shutil.which("node")
+CODE = Path(__file__).with_name("attacker.c")
+DENIED, CRASH, OOM = FailureCode.SANDBOX_DENIED, FailureCode.CRASH, FailureCode.OOM
+OVER = " over something that the sandbox does not allow"
+LONG = Clocks(start=10.0, move=10.0, bank=0.0)
+NOT_ALLOWED = [
+    *("socket", "netlink", "connect", "fork", "raw_clone", "vfork", "clone_of_a_namespace", "parent", "everybody"),
+    *("first_process", "tgkill", "queue", "pidfd_open", "pidfd_getfd", "ptrace", "seize", "readv", "writev"),
+    *("io_uring", "bpf", "perf", "userfaultfd", "keyring", "memfd", "execveat", "unshare", "setns", "mount", "chroot"),
+    *("setuid", "setgroups", "no_death_with_parent", "dumpable", "subreaper", "tracer", "filter", "personality"),
+    *("shared_segment", "semaphore", "message_queue", "posix_queue", "inotify", "handle", "chmod", "swap", "reboot"),
+    *("clock", "affinity", "real_time", "owner", "large_pipe", "terminal", "openat2"),
+]
+X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="a system call of x86")
+
+
+@pytest.fixture(scope="module")
+def program(host: Host) -> BotSource:
+    """The attacker, compiled once, in a bot's folder."""
+    if COMPILER is None:
+        pytest.skip("no C compiler")
+    source = host.source(Attack("attacker", "", CRASH, ""))
+    file = source.folder / "attacker"
+    subprocess.run([COMPILER, "-O1", "-pthread", "-o", str(file), str(CODE)], check=True)
+    file.chmod(0o755)
+    return replace(source, language="command", entry="", command=(str(file),))
+
+
+def attack(nursery: Nursery, source: BotSource, *words: str, clocks: Clocks = ground.CLOCKS) -> FailureRecord | None:
+    """The record of the attacker's match."""
+    before = ground.prints(source.folder)
+    match = ground.play(nursery, replace(source, command=(*source.command, *words)), clocks)
+    assert ground.prints(source.folder) == before
+    return match.record
+
+
+def test_the_attacker_plays_where_it_tries_nothing(nursery: Nursery, program: BotSource) -> None:
+    assert attack(nursery, program, "nothing") is None
+    assert attack(nursery, program, "idle_threads") is None
+
+
+@pytest.mark.parametrize("name", NOT_ALLOWED)
+def test_call(nursery: Nursery, host: Host, program: BotSource, name: str) -> None:
+    record = attack(nursery, program, name, host.redis)
+    assert record is not None
+    assert (record.code, record.phase.value, record.step) == (DENIED, "act", 2)
+    assert record.message == f"its process exited with status 1{OVER}"
+    assert record.stderr == f"{name}: Operation not permitted\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message", "stderr"),
+    [
+        ("open", DENIED, f"its process exited with status 1{OVER}", "open: Permission denied\n"),
+        ("clone3", CRASH, "its process exited with status 1", "clone3: Function not implemented\n"),
+        ("newest_call", CRASH, "its process exited with status 1", "newest_call: Function not implemented\n"),
+        pytest.param("x32", DENIED, f"its process was killed by SIGSYS{OVER}", "", marks=X86),
+        pytest.param("i386", DENIED, f"its process was killed by SIGSYS{OVER}", "", marks=X86),
+        ("stack", CRASH, "its process was killed by SIGSEGV", ""),
+    ],
+)
+def test_other_call(
+    nursery: Nursery, program: BotSource, name: str, code: FailureCode, message: str, stderr: str
+) -> None:
+    record = attack(nursery, program, name)
+    assert record is not None
+    assert (record.code, record.phase.value, record.step) == (code, "act", 2)
+    assert record.message == message
+    assert record.stderr == stderr
+
+
+@pytest.mark.parametrize("name", ["shared_memory", "zeros", "page_tables", "threads", "dead_leader"])
+def test_hoard(nursery: Nursery, program: BotSource, name: str) -> None:
+    record = attack(nursery, program, name, clocks=LONG)
+    assert record is not None
+    print(record)
+    assert record.code in (DENIED, OOM)
+
+
+SCRIPT = """
+const lines = require("readline").createInterface({ input: process.stdin });
+const say = (message) => process.stdout.write(JSON.stringify(message) + "\\n");
+let moves = 0;
+lines.on("line", (line) => {
+  const request = JSON.parse(line);
+  if (request.type === "start") say({ type: "ready" });
+  else if (request.type === "reset") say({ id: request.id, ok: true });
+  else if (request.type === "act") {
+    moves += 1;
+    if (moves === 2) { ATTACK }
+    say({ id: request.id, action: request.action_mask.indexOf(1) });
+  }
+});
+"""
+NODES = {
+    "file": ('require("fs").readFileSync("/etc/passwd")', "EACCES: permission denied, open '/etc/passwd'"),
+    "folder": ('require("fs").readdirSync("$RUN")', "EACCES: permission denied, scandir '$RUN'"),
+    "writing": ('require("fs").writeFileSync("$RUN/owned", "x")', "EACCES: permission denied, open '$RUN/owned'"),
+    "process": ('throw require("child_process").spawnSync("/bin/true").error', "spawnSync /bin/true EPERM"),
+    "redis": ('require("net").connect("$REDIS"); return', "connect EPERM $REDIS"),
+    "tcp": ('require("net").connect($PORT, "127.0.0.1"); return', "connect EPERM 127.0.0.1:$PORT"),
+    "parent": ('process.kill(process.ppid, "SIGKILL")', "kill EPERM"),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_node(nursery: Nursery, host: Host, name: str) -> None:
+    if NODE is None:
+        pytest.skip("no node")
+    code, expected = NODES[name]
+    for word, value in host.words.items():
+        code, expected = code.replace(f"${word}", value), expected.replace(f"${word}", value)
+    source = host.source(Attack("script", SCRIPT.replace("ATTACK", code), CRASH, ""))
+    command = (str(Path(NODE).resolve()), str(source.folder / "bot.py"))
+    record = ground.play(nursery, replace(source, language="command", entry="", command=command), LONG).record
+    assert record is not None
+    assert (record.code, record.phase.value, record.step) == (DENIED, "act", 2)
+    assert record.message == f"its process exited with status 1{OVER}"
+    assert expected in record.stderr
