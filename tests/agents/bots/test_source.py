@@ -253,7 +253,7 @@ class _Endless(io.RawIOBase):
 
 def test_a_file_that_grows_while_it_is_copied(tmp_path: Path) -> None:
     endless = _Endless()
-    with pytest.raises(BotRejectedError, match="has more than the 100 bytes that it is said to have"):
+    with pytest.raises(BotRejectedError, match="is larger than the 100 bytes that it is said to have"):
         Staging(tmp_path, Bounds()).add("x", cast(BinaryIO, endless), 100, False)
     assert endless.given < 200_000
     with pytest.raises(BotRejectedError, match="'y' has 3 bytes, not the 100"):
