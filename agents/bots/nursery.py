@@ -73,6 +73,7 @@ class Nursery:
             SandboxUnavailableError: this machine cannot isolate it.
             InfraError: the host could not start it.
         """
+        without = layers.require(self.isolation).without
         contained = self.isolation is Isolation.DOCKER
         starter = self._container() if contained else self._interpreter(source)
         request = {
@@ -80,7 +81,7 @@ class Nursery:
             "language": source.language,
             "entry": source.entry,
             "command": list(source.command),
-            "plan": "" if contained else self._plan(source),
+            "plan": "" if contained else self._plan(source, without | self._off),
         }
         ours, theirs = _pipes() if contained or source.language == "command" else _socketpair()
         log, log_end = os.pipe()
@@ -117,7 +118,6 @@ class Nursery:
         self._interpreters, self._containers = {}, []
 
     def _container(self) -> Container:
-        layers.require(self.isolation)
         container = Container(self._image, self.limits)
         self._containers = [*(each for each in self._containers if each.living), container]
         return container
@@ -131,7 +131,6 @@ class Nursery:
             found.close()
             found = None
         if found is None:
-            layers.require(self.isolation)
             found = Interpreter(self._preload, bwrap.prefix([source.folder]) if strict else ())
         self._interpreters[key] = found  # the last one used comes last
         idle = [name for name, each in self._interpreters.items() if not each.living and name != key]
@@ -139,7 +138,7 @@ class Nursery:
             self._interpreters.pop(name).close()
         return found
 
-    def _plan(self, source: BotSource) -> str:
+    def _plan(self, source: BotSource, without: frozenset[str]) -> str:
         """What a bot's process may do."""
         command = source.language == "command"
         plan = plan_for(
@@ -150,7 +149,7 @@ class Nursery:
             files=self.limits.files,
             tasks=self._tasks,
             keep=(0, 1, 2) if command else (0, 1, 2, 3),
-            without=layers.require(self.isolation).without | self._off,
+            without=without,
         )
         return plan.to_json()
 
