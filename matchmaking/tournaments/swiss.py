@@ -173,12 +173,15 @@ def _sits_out(matching: Matching, candidates: Sequence[int]) -> tuple[Matching, 
 
 
 def _preferred(one: int, others: Sequence[int], points: Sequence[float], met: Met) -> list[int]:
-    """The opponents of a player, the best one first: of nearest points, half a score group below."""
+    """The opponents of a player, the best one first: of nearest points, half a score group below.
+
+    The others stand below the player, in the order of their points: the further down from the middle of its own score
+    group, the further away in points.
+    """
     group = [other for other in others if points[other] == points[one]]
     opposite = group[(len(group) - 1) // 2] if group else one  # with the player itself: the first of the lower half
 
-    def distance(other: int) -> tuple[int, float, int, int]:
-        away = abs(points[one] - points[other])
-        return met.get(frozenset((one, other)), 0), away, abs(other - opposite) if not away else 0, other
+    def distance(other: int) -> tuple[int, int, int]:
+        return met.get(frozenset((one, other)), 0), abs(other - opposite), other
 
     return sorted(others, key=distance)
