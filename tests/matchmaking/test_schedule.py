@@ -175,6 +175,15 @@ def test_the_opponent_is_the_one_that_teaches_most() -> None:
     assert gain(distances[0]) > 1.1 * gain(distances[1]), "the case is clear"
 
 
+def test_a_plan_spreads_over_all_who_are_uncertain() -> None:
+    players = _players(12)
+    ratings, games = _settled(players)
+    uncertain = {player.id: Rating(sigma=6.0 - 0.1 * number) for number, player in enumerate(players[:4])}
+    firsts = [pairing.a for pairing in _plan(players, ratings | uncertain, games, 7)]
+    assert firsts[0] == players[0].id
+    assert set(uncertain) <= set(firsts), "not the most uncertain one again and again"
+
+
 def test_what_waits_or_was_given_up_counts_as_if_it_had_been_played() -> None:
     """Else a player whose matches always break off would be asked for again and again."""
     players = _players(8)
