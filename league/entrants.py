@@ -130,7 +130,7 @@ class Entrants:
         if self._matchmaker is not None and self._run is not None:
             if path.is_dir() and not _has(self._matchmaker, text):
                 return self._bot(text, path)
-            return self._member(text, find_player(self._matchmaker, text), self._run)
+            return self._member(text, self._matchmaker.find(text), self._run)
         if path.is_dir():
             return self._bot(text, path)
         return Entrant(text, text, Kind.SCRIPTED, None, make(text, self._arena.spec))  # says what there is
@@ -165,19 +165,9 @@ class Entrants:
         return Entrant(text, player.name, player.kind, version, agent)
 
 
-def find_player(matchmaker: Matchmaker, text: str) -> Player:
-    """The player of a run that a person means: also by a bot's name, which is its newest version that is active.
-
-    Raises:
-        UnknownPlayerError: nobody; the message gives the nearest name.
-    """
-    bot = matchmaker.store.bots.newest(text)
-    return matchmaker.find(text if bot is None else bot.player)
-
-
 def _has(matchmaker: Matchmaker, text: str) -> bool:
     try:
-        find_player(matchmaker, text)
+        matchmaker.find(text)
     except UnknownPlayerError:
         return False
     return True

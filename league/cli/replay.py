@@ -96,7 +96,6 @@ def replay(
         return
     folder = find_run(run, runs_dir)
     with opened(folder) as matchmaker:
-        from league.entrants import find_player
         from league.replaying import find_result, load_records, newest
 
         members = {each.id: each for each in matchmaker.players()}
@@ -104,7 +103,7 @@ def replay(
         if match is not None:
             result, index = find_result(matchmaker, match)
         else:
-            found = newest(matchmaker, 1 if last else count, player and find_player(matchmaker, player).id)
+            found = newest(matchmaker, 1 if last else count, player and matchmaker.find(player).id)
             if not last or not found:
                 _list(folder, found, members, as_json)
                 return
