@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.bots import store as stored
 from agents.bots.manifest import BotRejectedError
 from agents.bots.source import BotSource
 from agents.bots.staging import Bounds
@@ -114,6 +115,21 @@ def test_drafts_of_killed_processes_are_swept(store: BotStore, bot: Path) -> Non
     store.add(bot)
     assert not old.exists()
     assert young.exists()
+
+
+def test_another_process_was_faster(store: BotStore, bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bot is put in place between our look and our renaming."""
+    flush = stored._flush
+
+    def late(folder: Path) -> None:
+        monkeypatch.setattr(stored, "_flush", flush)
+        BotStore(store.folder).add(bot)
+        flush(folder)
+
+    monkeypatch.setattr(stored, "_flush", late)
+    source = store.add(bot)
+    assert store.load(source.version, "mine") == source
+    assert [each.name for each in store.folder.iterdir()] == [source.version]
 
 
 def test_many_store_the_same_bot_at_once(store: BotStore, bot: Path) -> None:
