@@ -14,14 +14,14 @@ from tests.hostile.ground import Attack, Host
 Convict = Callable[[Attack], FailureRecord]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def host() -> Iterator[Host]:
     """A run's folder, Redis, servers."""
     with ground.host() as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nursery(host: Host) -> Iterator[Nursery]:
     """The referee's, under all layers."""
     with Nursery(limits=ground.LIMITS) as made:

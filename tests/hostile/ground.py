@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import redis
 import torch
 
@@ -30,6 +31,7 @@ from tests.agents.bots.bots import LINES, RANDOM, acting, write_bot
 
 ARENA = arenas.make("connect_four")
 SPEC = ARENA.spec
+EMPTY, ALL = np.zeros(SPEC.observation_shape, np.float32), np.ones(SPEC.num_actions, np.bool_)
 LIMITS = Limits(memory=256 * 1024**2, output=50_000, message=4096, threads=16, files=32)
 CLOCKS = Clocks(start=10.0, move=5.0, bank=5.0)
 """For bots that fail at once: nobody waits so long."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from agents.bots.core import Clocks, FailureCode, FailureRecord
 from agents.bots.nursery import Nursery
+from agents.bots.process import usage
 from agents.bots.source import BotSource
 from tests.hostile import ground
 from tests.hostile.ground import Attack, Host
@@ -41,6 +44,7 @@ def program(host: Host) -> BotSource:
     source = host.source(Attack("attacker", "", CRASH, ""))
     file = source.folder / "attacker"
     subprocess.run([COMPILER, "-O1", "-pthread", "-o", str(file), str(CODE)], check=True)
+    os.truncate(file, 64 * 1024**2)  # so that there is something to map
     file.chmod(0o755)
     return replace(source, language="command", entry="", command=(str(file),))
 
@@ -88,12 +92,50 @@ def test_other_call(
     assert record.stderr == stderr
 
 
-@pytest.mark.parametrize("name", ["shared_memory", "zeros", "page_tables", "threads", "dead_leader"])
-def test_hoard(nursery: Nursery, program: BotSource, name: str) -> None:
+HOARDS = [
+    ("shared_memory", DENIED, f"its process exited with status 1{OVER}"),
+    ("page_tables", OOM, "its process exited with status 1: out of memory, of which it may use 256 MiB"),
+    ("threads", DENIED, "runs … threads; it may run 16"),
+    ("dead_leader", OOM, "uses … MiB of memory; it may use 256"),
+]
+
+
+@pytest.mark.parametrize(("name", "code", "message"), HOARDS)
+def test_hoard(nursery: Nursery, program: BotSource, name: str, code: FailureCode, message: str) -> None:
     record = attack(nursery, program, name, clocks=LONG)
     assert record is not None
-    print(record)
-    assert record.code in (DENIED, OOM)
+    assert record.code is code
+    before, _, after = message.partition("…")
+    assert record.message.startswith(before)
+    assert record.message.endswith(after)
+
+
+def test_what_is_hoarded_in_the_opponent_s_time_is_bounded_by_the_kernel(nursery: Nursery, program: BotSource) -> None:
+    assert _hoarded(nursery, program) < ground.LIMITS.memory
+
+
+def test_without_seccomp_or_limits_it_is_not(host: Host, program: BotSource) -> None:
+    most = ground.LIMITS.memory
+    with Nursery(limits=ground.LIMITS, without=("seccomp",)) as nursery:
+        assert _hoarded(nursery, program, 3 * most // 2) >= 3 * most // 2
+    with Nursery(limits=ground.LIMITS, without=("rlimits",)) as nursery:
+        assert _hoarded(nursery, program, most + 1) > most
+
+
+def _hoarded(nursery: Nursery, program: BotSource, enough: int = 2**40) -> int:
+    """Bytes that the attacker has gathered while nobody asked it."""
+    process = nursery.start(replace(program, command=(*program.command, "idle_hoard")), ground.SPEC, LONG)
+    try:
+        process.reset("m_1/0", 1, "player_0")
+        for step in (0, 2):
+            process.act(ground.EMPTY, ground.ALL, step)
+        most, until = 0, time.monotonic() + 15
+        while most < enough and time.monotonic() < until and usage(process.pid)[1] > 1:
+            most = max(most, usage(process.pid)[0])
+            time.sleep(0.05)
+        return most
+    finally:
+        process.kill()
 
 
 SCRIPT = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
 
 from agents.bots.channel import WATCH
@@ -12,9 +11,8 @@ from agents.bots.core import BotFailedError, Clocks, FailureCode, Phase
 from agents.bots.nursery import Nursery
 from tests.agents.bots.bots import acting
 from tests.hostile.conftest import Convict
-from tests.hostile.ground import SPEC, Attack, Host, answers, says
+from tests.hostile.ground import ALL, EMPTY, SPEC, Attack, Host, answers, says
 
-EMPTY, ALL = np.zeros(SPEC.observation_shape, np.float32), np.ones(SPEC.num_actions, np.bool_)
 HEAD = "import ctypes, mmap, os, sys, threading, time\nimport numpy as np\n"
 MORE = " (it may use 256 MiB)"
 LONG = Clocks(start=10.0, move=3.0, bank=0.0)
@@ -91,9 +89,9 @@ MEMORY = [
     says(
         "command_shared",
         "import mmap\nhoard = mmap.mmap(-1, 1 << 30)\nfor place in range(0, 1 << 30, 4096): hoard[place] = 1",
-        FailureCode.OOM,
-        "…256…",
-        clocks=LONG,
+        FailureCode.SANDBOX_DENIED,
+        "its process exited with status 1 over something that the sandbox does not allow",
+        stderr="PermissionError: [Errno 1] Operation not permitted",
     ),
 ]
 

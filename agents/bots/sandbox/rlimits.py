@@ -23,6 +23,9 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _NO_CORE = 1  # byte: 0 would still hand a core dump to a program of the host's (core_pattern with a pipe), 1 does not
 _SIGNALS = 128
 """Signals that wait and timers: the kernel takes them off the whole user's allowance."""
+_RESERVED = 64 * 1024**3
+"""Bytes of address space that runtimes may reserve. Not without end: the kernel's tables for it count as nobody's
+memory, 2 MiB for each GiB of which every page is only read."""
 _SLACK = 32
 """Processes of one bot's size that a user's RLIMIT_NPROC leaves room for."""
 
@@ -48,7 +51,10 @@ def limit(*, memory: int, data_only: bool, cpu: int, files: int, tasks: int | No
     Raises:
         OSError, ValueError: the kernel refused.
     """
-    _lower(resource.RLIMIT_DATA if data_only else resource.RLIMIT_AS, memory, memory)
+    if data_only:
+        _lower(resource.RLIMIT_DATA, memory, memory)
+        memory += _RESERVED
+    _lower(resource.RLIMIT_AS, memory, memory)
     _lower(resource.RLIMIT_CPU, cpu, cpu + 1)
     _lower(resource.RLIMIT_NOFILE, files, files)
     for which in (resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):

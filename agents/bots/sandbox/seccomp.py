@@ -84,6 +84,10 @@ CHECKS: dict[str, tuple[Check, ...]] = {
 }
 """Calls that are allowed where all their conditions hold."""
 
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+COMMANDS_MMAP = (Check(3, (0, _MAP_SHARED, _MAP_ANONYMOUS), _MAP_SHARED | _MAP_ANONYMOUS),)
+"""No shared memory without a file: a command's RLIMIT_DATA does not count it, as a Python bot's RLIMIT_AS does."""
+
 
 def _conditions(checks: tuple[Check, ...]) -> list[Instruction]:
     """Allows where all hold, EPERM else."""
@@ -130,6 +134,8 @@ def program(machine: str, *, command: bool) -> list[Instruction]:
             answers[number] = [(_RET, 0, 0, _ALLOW if command else _EPERM)]
         else:
             answers[number] = _conditions(CHECKS[name])
+    if command:
+        answers[syscall_table.allowed(machine)["mmap"]] = _conditions(COMMANDS_MMAP)
     denied = [(_RET, 0, 0, _EPERM)]
     segments: list[tuple[int, list[Instruction]]] = []
     for number in range(syscall_table.LAST_KNOWN + 1):
