@@ -45,6 +45,17 @@ NATIVE = {
     "rock_paper_scissors": Native(
         "arenas.games.rock_paper_scissors", "RockPaperScissors", "Rock-paper-scissors, one shot or `rounds` of them"
     ),
+    "speaker_listener": Native(
+        "arenas.games.speaker_listener",
+        "SpeakerListener",
+        "Speaker and listener: one knows, the other goes (mpe2's simple_speaker_listener_v4)",
+    ),
+    "spread": Native(
+        "arenas.games.spread", "Spread", "Spread: one team of N agents covers N landmarks (mpe2's simple_spread_v3)"
+    ),
+    "tag": Native(
+        "arenas.games.tag", "Tag", "Tag: slow predators hunt quick prey among obstacles (mpe2's simple_tag_v3)"
+    ),
     "tic_tac_toe": Native("arenas.games.tic_tac_toe", "TicTacToe", "Tic-tac-toe, 3 by 3"),
 }
 ADAPTERS = {

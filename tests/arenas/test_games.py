@@ -22,7 +22,9 @@ GAMES: dict[str, Arena] = {
     "six rounds": arenas.make("rock_paper_scissors", rounds=6),
     "threats": arenas.make("connect_four", threats=True),
 }
-ONLY_AT_THE_END = sorted(set(GAMES) - {"six rounds"})
+PHYSICS = {"spread", "speaker_listener", "tag"}
+NOT_ZERO_SUM = PHYSICS
+EVERY_STEP = {"six rounds"} | NOT_ZERO_SUM  # where rewards come before the end
 names = st.sampled_from(sorted(GAMES))
 seeds = st.integers(-(2**63), 2**63 - 1)
 
@@ -44,15 +46,15 @@ def play_on(arena: Arena, state: State, data: st.DataObject) -> tuple[State, Ten
 @settings(max_examples=150, deadline=None)
 @given(names, seeds, st.data())
 def test_rules_of_every_game(name: str, seed: int, data: st.DataObject) -> None:
-    """It ends within max_steps, a legal action is there until then, every reward is zero-sum."""
+    """It ends within max_steps, a legal action is there until then, rewards are zero-sum and come when they should."""
     arena = GAMES[name]
     state, ended, steps = begin(arena, seed), False, 0
     while not ended:
         assert steps < arena.spec.max_steps
         state, rewards, ended = play_on(arena, state, data)
         steps += 1
-        assert rewards.sum() == 0
-        assert ended or name not in ONLY_AT_THE_END or not rewards.any()
+        assert rewards.sum() == 0 or name in NOT_ZERO_SUM
+        assert ended or name in EVERY_STEP or not rewards.any()
         assert arena.render(state, 0)
 
 
@@ -110,7 +112,9 @@ def test_conformance(name: str) -> None:
 
 def forward(arena: Arena, state: State, actions: Tensor, live: Tensor) -> tuple[Any, ...]:
     step = arena.step(state, actions, None, live)
-    renewed = arena.renew(step.state, step.terminated, torch.full((len(live), arena.spec.reset_uniforms), 0.4))
+    renewed = arena.renew(
+        step.state, step.terminated | step.truncated, torch.full((len(live), arena.spec.reset_uniforms), 0.4)
+    )
     return (*arena.observe(renewed), arena.turn(renewed), *step[1:], *renewed.values())
 
 
@@ -121,6 +125,7 @@ def test_compiles_without_a_graph_break(name: str) -> None:
     state = begin(arena, 5, batch)
     shape = (batch, arena.spec.num_agents) if arena.spec.turns is Turns.SIMULTANEOUS else (batch,)
     live = torch.arange(batch) % 3 > 0
+    torch.compiler.reset()  # each arena is a graph of its own, and only so many are kept
     compiled = torch.compile(forward, backend="eager", fullgraph=True)
     actions = torch.ones(shape, dtype=torch.int64)
     eager = forward(arena, state, actions, live)
@@ -132,12 +137,17 @@ def test_compiles_without_a_graph_break(name: str) -> None:
 @pytest.mark.parametrize("name", GAMES)
 def test_the_same_matches_on_a_gpu(name: str) -> None:
     arena, device = GAMES[name], torch.device("cuda")
-    here = play_matches(arena, (Random(), Random()), derive_seeds(1, 500), record=True)
-    there = play_matches(arena, (Random(), Random()), derive_seeds(1, 500, device=device), record=True)
+    actors = [Random()] * len(arena.spec.teams)
+    here = play_matches(arena, actors, derive_seeds(1, 500), record=True)
+    there = play_matches(arena, actors, derive_seeds(1, 500, device=device), record=True)
     for one, other in zip(here, there, strict=True):
         assert one is not None
         assert other is not None
-        assert torch.equal(one, other.cpu())
+        if name in PHYSICS and one.is_floating_point():  # contacts magnify another rounding, now and then to a touch
+            same = torch.isclose(one, other.cpu(), rtol=1e-4, atol=1e-4).all(dim=1)
+            assert same.float().mean() > 0.98
+        else:
+            assert torch.equal(one, other.cpu())
     assert check(arena, device=device) == []
 
 

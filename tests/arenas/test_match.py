@@ -30,6 +30,11 @@ SEEDS = derive_seeds(5, 37)
 ARENAS: dict[str, Arena] = {name: arenas.make(name) for name in arenas.names()} | {"guess": Guess(), "relay": Relay()}
 
 
+def sit(arena: Arena, kind: type[Random]) -> list[Random]:
+    """One actor of a kind for each team."""
+    return [kind() for _ in arena.spec.teams]
+
+
 def assert_equal(one: MatchOutcomes, other: MatchOutcomes) -> None:
     for name in ("returns", "lengths", "truncated"):
         assert torch.equal(getattr(one, name), getattr(other, name)), name
@@ -51,19 +56,20 @@ def rows(outcomes: MatchOutcomes, chosen: slice) -> MatchOutcomes:
 def test_reproducible(name: str, kind: type[Random]) -> None:
     """As OpenRL's test_reproducibility asks: the same seed gives the same result, serial or parallel."""
     arena = ARENAS[name]
-    together = play_matches(arena, (kind(), kind()), SEEDS, record=True)
-    assert_equal(together, play_matches(arena, (kind(), kind()), SEEDS, record=True))
+    together = play_matches(arena, sit(arena, kind), SEEDS, record=True)
+    assert_equal(together, play_matches(arena, sit(arena, kind), SEEDS, record=True))
     for part in (slice(0, 5), slice(5, 30), slice(30, 37), slice(12, 13)):
-        assert_equal(rows(together, part), play_matches(arena, (kind(), kind()), SEEDS[part], record=True))
+        assert_equal(rows(together, part), play_matches(arena, sit(arena, kind), SEEDS[part], record=True))
 
 
 @pytest.mark.parametrize("name", ARENAS)
 def test_seeds_and_games_differ(name: str) -> None:
-    arena, actor = ARENAS[name], Random()
-    one = play_matches(arena, (actor, actor), SEEDS, record=True)
+    arena = ARENAS[name]
+    actors = [Random()] * len(arena.spec.teams)
+    one = play_matches(arena, actors, SEEDS, record=True)
     for other in (
-        play_matches(arena, (actor, actor), SEEDS + 1, record=True),
-        play_matches(arena, (actor, actor), SEEDS, game=1, record=True),
+        play_matches(arena, actors, SEEDS + 1, record=True),
+        play_matches(arena, actors, SEEDS, game=1, record=True),
     ):
         assert one.actions is not None
         assert other.actions is not None
@@ -73,16 +79,16 @@ def test_seeds_and_games_differ(name: str) -> None:
 @pytest.mark.parametrize("name", ARENAS)
 def test_one_object_may_hold_all_seats(name: str) -> None:
     """Each agent has rows of its own, so a memory is not shared between the seats."""
-    arena, shared = ARENAS[name], Counting()
-    apart = play_matches(arena, (Counting(), Counting()), SEEDS, record=True)
-    assert_equal(apart, play_matches(arena, (shared, shared), SEEDS, record=True))
+    arena = ARENAS[name]
+    apart = play_matches(arena, sit(arena, Counting), SEEDS, record=True)
+    assert_equal(apart, play_matches(arena, [Counting()] * len(arena.spec.teams), SEEDS, record=True))
 
 
 @pytest.mark.parametrize("name", ARENAS)
 def test_log_replays(name: str) -> None:
     """Seeds and logged actions are enough to play the matches again."""
     arena = ARENAS[name]
-    outcomes = play_matches(arena, (Random(), Random()), SEEDS, record=True)
+    outcomes = play_matches(arena, sit(arena, Random), SEEDS, record=True)
     assert outcomes.actions is not None
     state = arena.reset(uniforms(SEEDS, 0, arena.spec.reset_uniforms, RESET_STREAM))
     live, returns = torch.ones(37, dtype=torch.bool), torch.zeros_like(outcomes.returns)
@@ -91,7 +97,7 @@ def test_log_replays(name: str) -> None:
         assert torch.equal(live, number < outcomes.lengths)
         step = arena.step(state, actions.clamp(min=0), uniforms(SEEDS, number, 1, STEP_STREAM), live)
         returns += step.rewards
-        state, live = step.state, live & ~step.terminated
+        state, live = step.state, live & ~(step.terminated | step.truncated)
     assert not live.any()
     assert torch.equal(returns, outcomes.returns)
 
