@@ -261,6 +261,8 @@ def load(folder: str, entry: str, language: str) -> Callable[[Spec], Player]:
     if isinstance(found, type):
         if not callable(getattr(found, "act", None)):
             raise TypeError(f"class {name} has no method act(self, observation, action_mask, clock)")
+        if found.__init__ is object.__init__:  # a bot that wants to know nothing of the game
+            return lambda spec: _Made(found())
         return lambda spec: _Made(found(spec))
     if not callable(found):
         raise TypeError(f"{name} is neither a class nor a function")

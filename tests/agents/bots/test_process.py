@@ -112,6 +112,12 @@ def test_a_function_plays_and_is_reproducible_by_the_seed(arena: Arena, source: 
     assert moves[0] == moves[1] != moves[2] == moves[3]
 
 
+def test_a_class_may_do_without_init_and_reset(arena: Arena) -> None:
+    process = arena.start("class Bot:\n    def act(self, observation, action_mask, clock):\n        return 3\n")
+    process.reset(None, 1, "player_0")
+    assert process.act(EMPTY, ALL, 0) == 3
+
+
 def test_a_process_plays_match_after_match(arena: Arena) -> None:
     process = arena.start(acting("return self.moves"))
     for match in range(3):
