@@ -261,7 +261,7 @@ def load(folder: str, entry: str, language: str) -> Callable[[Spec], Player]:
     if isinstance(found, type):
         if not callable(getattr(found, "act", None)):
             raise TypeError(f"class {name} has no method act(self, observation, action_mask, clock)")
-        if found.__init__ is object.__init__:  # a bot that wants to know nothing of the game
+        if getattr(found, "__init__", None) is object.__init__:  # a bot that wants to know nothing of the game
             return lambda spec: _Made(found())
         return lambda spec: _Made(found(spec))
     if not callable(found):

@@ -25,7 +25,7 @@ def setup(
     generator = torch.Generator().manual_seed(0)
     weights = network.initial(generator, learners)
     for view in network.layout.views(weights).values():
-        view += 0.2 * torch.randn(view.shape, generator=generator)
+        view.add_(torch.randn(view.shape, generator=generator), alpha=0.2)
     ppo = PPO(network, weights, config, dtype, CPU, arena.spec.symmetries)
     sizes = RolloutConfig(lanes=2, environments=32, horizon=16)
     rollout = Rollout(arena, network, learners, sizes, dtype, CPU, generator)

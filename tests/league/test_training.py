@@ -59,7 +59,7 @@ class Elsewhere:
         names = [*(f"f{number}" for number in range(FROZEN)), "far"]
         rows = network.initial(generator, len(names))
         for view in network.layout.views(rows).values():  # what lies between the tensors stays zero
-            view += 0.3 * torch.randn(view.shape, generator=generator)
+            view.add_(torch.randn(view.shape, generator=generator), alpha=0.3)
         self.weights = dict(zip(names, rows, strict=True))
         self.asked: list[str] = []
 
