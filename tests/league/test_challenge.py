@@ -113,6 +113,7 @@ def test_a_sequential_test_stops_when_it_is_decided() -> None:
     capped = challenge(arena, "random", "random", games=50, seed=1, sprt=Sprt(0, 5))
     assert capped.games == 50
     assert capped.sprt is not None and capped.sprt.verdict is Verdict.UNDECIDED
+    assert capped.pairs == challenge(arena, "random", "random", games=50, seed=1).pairs, "over several looks, too"
 
 
 def call(*words: str) -> Result:

@@ -362,6 +362,25 @@ def test_a_fault_of_the_host_is_no_match(tmp_path: Path, monkeypatch: pytest.Mon
     assert (told[-1].number, told[-1].expected) == (6, 6)
 
 
+def test_what_failed_waits_for_all_that_can_be_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arena = arenas.make("tic_tac_toe")
+    found, members = entrants(arena, *["random"] * 8)
+    settings = Settings(name="cup", format=Kinds.KNOCKOUT, arena="tic_tac_toe", players=members, pairs=1)
+    tournament, meet, tried = tournaments.create(tmp_path, settings), tournaments._meet, list[str]()
+
+    def faulty(encounter: Encounter, *rest: object) -> Played:
+        tried.append(encounter.id)
+        if encounter.id == "r1.1" and tried.count("r1.1") < tournaments.TRIES:
+            raise InfraError("no process could be started")
+        return meet(encounter, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tournaments, "_meet", faulty)
+    with tournament.journal() as journal:
+        tournaments.play(tournament, journal, arena, found, BotsConfig(), lambda _: None)
+    again = [place for place, name in enumerate(tried) if name == "r1.1"]
+    assert tried[again[1] - 1].startswith("r2.2"), "the other half of the bracket is ahead"
+
+
 def test_a_host_that_always_fails_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arena = arenas.make("tic_tac_toe")
     tournament, found = a_round_robin(tmp_path, arena, "random", "perfect", "random")
@@ -490,6 +509,9 @@ def test_a_journal_of_another_tournament_is_refused() -> None:
     play("--format", "round-robin", "--seed", "1", name="other")
     Path("tournaments/cup", JOURNAL).write_bytes(Path("tournaments/other", JOURNAL).read_bytes())
     assert "does not belong to this tournament" in error_of(call("--resume", "cup"), 4)
+    with pytest.raises(StateMismatchError, match="does not belong"):
+        tournaments.load(Path("tournaments/cup")).journal()
+    Journal(Path("tournaments/cup", JOURNAL)).close()  # and is free again
 
 
 def test_another_version_is_refused() -> None:
