@@ -6,6 +6,7 @@ Nothing here imports torch before a player is made: the command line asks for na
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -141,6 +142,20 @@ def _build_kuhn(spec: ArenaSpec, parameter: str) -> Agent:
     return KuhnEquilibrium(spec, alpha)
 
 
+_HEURISTICS = {
+    "speaker_listener": ("agents.scripted.particles", "SpeakerListenerHeuristic"),
+    "spread": ("agents.scripted.particles", "SpreadHeuristic"),
+    "tag": ("agents.scripted.particles", "TagHeuristic"),
+}
+"""For each arena the module and class of its `heuristic`."""
+
+
+def _build_heuristic(spec: ArenaSpec, parameter: str) -> Agent:
+    module, name = _HEURISTICS[spec.name]
+    build: Callable[[ArenaSpec], Agent] = getattr(importlib.import_module(module), name)
+    return build(spec)
+
+
 _RPS = ("rock_paper_scissors",)
 NATIVE = {
     "random": ScriptedPlayer(_build_random, anchors=("random",), description="uniform over the legal actions"),
@@ -167,6 +182,12 @@ NATIVE = {
         parameter="ALPHA (0 to 1/3)",
         anchors=("kuhn_equilibrium:0.2",),
         description="an equilibrium; ALPHA is how often it opens with a bet on the jack",
+    ),
+    "heuristic": ScriptedPlayer(
+        _build_heuristic,
+        arenas=tuple(_HEURISTICS),
+        anchors=("heuristic",),
+        description="a team by simple rules, each agent from what it sees",
     ),
 }
 

@@ -21,7 +21,16 @@ from agents.scripted.tic_tac_toe import best_moves
 from arenas.core import ArenaSpec, Observation
 from arenas.match import play_pairs
 
-NATIVE_ARENAS = ["connect_four", "kuhn_poker", "leduc_poker", "rock_paper_scissors", "tic_tac_toe"]
+NATIVE_ARENAS = [
+    "connect_four",
+    "kuhn_poker",
+    "leduc_poker",
+    "rock_paper_scissors",
+    "speaker_listener",
+    "spread",
+    "tag",
+    "tic_tac_toe",
+]
 
 
 def spec(arena: str) -> ArenaSpec:
