@@ -17,9 +17,11 @@ from mpe2 import simple_speaker_listener_v4, simple_spread_v3, simple_tag_v3
 from scipy import stats
 
 import arenas
-from arenas.core import Arena, State
+from agents import scripted
+from arenas.core import Arena, Observation, State
 from arenas.games.particles import DT
 from arenas.games.speaker_listener import LANDMARKS, SILENT
+from arenas.match import SeatedActor, play_matches
 from arenas.random import derive_seeds, uniforms
 
 EPISODES = 1000
@@ -244,3 +246,42 @@ def test_starts_are_distributed_alike(name: str) -> None:
 
 def test_the_step_is_theirs() -> None:
     assert Peer("spread").world.dt == DT
+
+
+def play_theirs(name: str, player: str, episodes: int, seed: int) -> Array:
+    """The returns [episodes, N] of a scripted player in mpe2's own environments, from their observations and resets."""
+    arena = arenas.make(name)
+    spec, batch = arena.spec, torch.arange(episodes)
+    envs = [PEERS[name].parallel_env() for _ in range(episodes)]
+    views = [env.reset(seed=seed + number)[0] for number, env in enumerate(envs)]
+    legal = arena.observe(begin(arena, episodes, torch.float32)).action_mask
+    agent = scripted.make(player, spec)
+    if isinstance(agent, SeatedActor):
+        agent.sit(spec.agents, batch.tolist(), batch.tolist())
+    agent.begin(len(spec.agents) * episodes, torch.device("cpu"))
+    total = np.zeros((episodes, len(spec.agents)))
+    for number in range(spec.max_steps):
+        seen = torch.zeros((len(spec.agents), episodes, *spec.observation_shape))
+        for index, each in enumerate(spec.agents):
+            shown = torch.from_numpy(np.stack([view[each] for view in views]))
+            seen[index, :, : shown.shape[1]] = shown
+        rows = Observation(seen.flatten(0, 1), legal.transpose(0, 1).flatten(0, 1))
+        draws = uniforms(derive_seeds(seed, len(rows.observation)), number, spec.num_actions)
+        chosen = agent.act(rows, draws, rows.action_mask.any(dim=1)).view(len(spec.agents), episodes).T.tolist()
+        for episode, (env, actions) in enumerate(zip(envs, chosen, strict=True)):
+            views[episode], rewards, *_ = env.step(dict(zip(spec.agents, actions, strict=True)))
+            total[episode] += [rewards[each] for each in spec.agents]
+    assert not any(env.agents for env in envs), "all episodes have ended"
+    return total
+
+
+@pytest.mark.parametrize("player", ["random", "heuristic"])
+@pytest.mark.parametrize("name", PEERS)
+def test_the_same_player_earns_the_same_there(name: str, player: str) -> None:
+    """Returns by agent of a scripted player in mpe2's environment and in our arena, within four standard errors."""
+    arena, count = arenas.make(name), 200
+    theirs = play_theirs(name, player, count, seed=100)
+    actors = [scripted.make(player, arena.spec)] * len(arena.spec.teams)
+    ours = play_matches(arena, actors, derive_seeds(1, 2000)).returns.double().numpy()
+    error = np.sqrt(theirs.var(axis=0) / len(theirs) + ours.var(axis=0) / len(ours))
+    assert (abs(theirs.mean(axis=0) - ours.mean(axis=0)) < 4 * error + 1e-9).all()
