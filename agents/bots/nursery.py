@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Collection, Sequence
@@ -16,6 +17,8 @@ from agents.bots.sandbox.confine import plan_for
 from agents.bots.sandbox.rlimits import tasks_limit
 from agents.bots.source import BotSource
 from arenas.core import ArenaSpec
+
+log = logging.getLogger("league.bots")
 
 IMAGE = "league-bots"
 SPARE = 4
@@ -50,6 +53,7 @@ class Nursery:
         self._containers: list[Container] = []
         self._interpreters: dict[str, Interpreter] = {}  # by the bot's folder in strict, else one by ""
         self._tasks = tasks_limit(self.limits.threads)
+        self._told = False
 
     def __enter__(self) -> Self:
         return self
@@ -66,14 +70,18 @@ class Nursery:
         return layers.require(self.isolation).describe().splitlines()
 
     def start(self, source: BotSource, spec: ArenaSpec, clocks: Clocks) -> BotProcess:
-        """Start a bot and wait until it is ready to play.
+        """Start a bot and wait until it is ready to play. At the first one the log says which layers confine them all.
 
         Raises:
             BotFailedError: it is not within `clocks.start`.
             SandboxUnavailableError: this machine cannot isolate it.
             InfraError: the host could not start it.
         """
-        without = layers.require(self.isolation).without
+        found = layers.require(self.isolation)
+        if not self._told:
+            self._told = True
+            for line in found.describe().splitlines():
+                log.info("sandbox: %s", line)
         contained = self.isolation is Isolation.DOCKER
         starter = self._container() if contained else self._interpreter(source)
         request = {
@@ -81,24 +89,24 @@ class Nursery:
             "language": source.language,
             "entry": source.entry,
             "command": list(source.command),
-            "plan": "" if contained else self._plan(source, without | self._off),
+            "plan": "" if contained else self._plan(source, found.without | self._off),
         }
         ours, theirs = _pipes() if contained or source.language == "command" else _socketpair()
-        log, log_end = os.pipe()
+        output, output_end = os.pipe()
         try:
-            pid, pidfd = starter.start(request, [*theirs, log_end])
+            pid, pidfd = starter.start(request, [*theirs, output_end])
         except BaseException:
-            for fd in (*ours, log):
+            for fd in (*ours, output):
                 os.close(fd)
             raise
         finally:
-            for fd in (*theirs, log_end):
+            for fd in (*theirs, output_end):
                 os.close(fd)
         process = BotProcess(
             starter,
             pid,
             pidfd,
-            (ours[0], ours[-1], log),
+            (ours[0], ours[-1], output),
             source=source,
             spec=spec,
             clocks=clocks,

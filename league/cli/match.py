@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, ISOLATION, find_run, print_json, run_option
+from league.cli.options import AS_JSON, ISOLATION, find_run, print_json, run_option, tell_log
 from league.errors import RunError, suggestion
 from league.text import percent
 
@@ -94,6 +94,7 @@ def match(
 
     if arena is not None and run is not None:
         raise click.UsageError("--run brings its own arena: give either --run or --arena")
+    tell_log()
     folder = None
     if arena is None:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +53,15 @@ def find_run(run: str | None, runs_dir: Path | None) -> RunFolder:
 def print_json(value: object) -> None:
     """`value` as indented JSON on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def tell_log() -> None:
+    """Show people what the league's own code has to say beside the result, such as the sandbox's layers, on stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("league")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
 
 
 def console() -> Console:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from league.access import opened
-from league.cli.options import AS_JSON, ISOLATION, console, find_run, print_json, run_option
+from league.cli.options import AS_JSON, ISOLATION, console, find_run, print_json, run_option, tell_log
 from league.text import MISSING
 from matchmaking.records import Kind, MatchResult, Player
 
@@ -78,6 +78,7 @@ def replay(
         if against is not None:
             from league.entrants import Entrants
 
+            tell_log()
             teams = [_team(record, members, seat) for record in chosen]
             with Entrants(arena, run=run, isolation=isolation) as entrants:
                 _reproduce(arena, chosen, teams, entrants, against, as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, console, find_run, print_json, run_option
+from league.cli.options import AS_JSON, console, find_run, print_json, run_option, tell_log
 from league.errors import INTERRUPTED, RunError
 from league.runs import RunFolder
 
@@ -66,6 +66,7 @@ def tournament(
     given = {name: value for name, value in options.items() if value not in (None, False)}
     if arena is not None and run is not None:
         raise click.UsageError("--run brings its own arena: give either --run or --arena")
+    tell_log()
     show = _Show(as_json)
     try:
         if resume is None:

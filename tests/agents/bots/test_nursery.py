@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -49,6 +50,17 @@ def gone(pid: int, within: float = 10.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def test_the_layers_are_told_once_at_the_first_bot(
+    nursery: Nursery, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write_bot(tmp_path / "good", RANDOM)
+    caplog.set_level(logging.INFO, "league.bots")
+    for _ in range(2):
+        nursery.start(source, SPEC, CLOCKS).kill()
+    assert caplog.messages == [f"sandbox: {line}" for line in nursery.layers()]
+    assert [name for name in NAMES if any(name in line for line in caplog.messages)] == list(NAMES)
 
 
 def test_fifty_starts_leave_no_descriptor_and_no_zombie(nursery: Nursery, tmp_path: Path) -> None:
