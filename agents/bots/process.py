@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,6 +47,10 @@ class _OverLimitError(ChannelError):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+_living: weakref.WeakSet[BotProcess] = weakref.WeakSet()
+"""All bots' processes of this program: while one of them is waited for, all are held to their limits."""
 
 
 class BotProcess:
@@ -94,6 +99,8 @@ class BotProcess:
             *descriptors, message=self._limits.message, output=self._limits.output, watch=self._watch
         )
         self._number = 0
+        self._over: _OverLimitError | None = None
+        _living.add(self)
         self._phase, self._match, self._agent, self._step = Phase.IMPORT, None, None, None
         self._asked = time.monotonic()
 
@@ -198,6 +205,7 @@ class BotProcess:
         if not self.alive:
             return None
         self.alive = False
+        _living.discard(self)
         try:
             if self._isolation is Isolation.NONE:  # it may have started others
                 with contextlib.suppress(OSError):
@@ -238,6 +246,8 @@ class BotProcess:
             raise InfraError("a bot was asked after its process had ended")
         self._asked = time.monotonic()
         try:
+            if self._over is not None:
+                raise self._over
             self._channel.check()
             self._charge_unasked()
             self._phase = phase
@@ -286,13 +296,25 @@ class BotProcess:
             except BaseException:  # whoever waits wants no answer any more
                 self.kill()
                 raise
+        for each in list(_living):
+            each._measure()
+        if self._over is not None:
+            raise self._over
+
+    def _measure(self) -> None:
+        """End the process where it uses too much, whether it is asked or not; its next request tells why."""
         memory, threads = usage(self.pid)
         if memory > self._limits.memory:
             text = f"uses {memory // 2**20:,} MiB of memory; it may use {self._limits.memory // 2**20:,}"
-            raise _OverLimitError(FailureCode.OOM, text)
-        if threads > self._limits.threads:
+            self._over = _OverLimitError(FailureCode.OOM, text)
+        elif threads > self._limits.threads:
             text = f"runs {threads} threads; it may run {self._limits.threads}"
-            raise _OverLimitError(FailureCode.SANDBOX_DENIED, text)
+            self._over = _OverLimitError(FailureCode.SANDBOX_DENIED, text)
+        else:
+            return
+        _living.discard(self)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _failure(self, error: ChannelError | ReplyError, mask: Array | None = None) -> BotFailedError:
         """Why there is no answer."""

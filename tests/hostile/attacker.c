@@ -89,6 +89,18 @@ static long shared_until(long most) {
     return 0;
 }
 
+/* Memory that is written and then made read-only counts as nobody's data. */
+static void *sealed(void *unused) {
+    for (int each = 0; each < 256; each++) {
+        char *memory = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) break;
+        memset(memory, 1, 16 * MIB);
+        mprotect(memory, 16 * MIB, PROT_READ);
+    }
+    sleep(1000);
+    return unused;
+}
+
 /* In the opponent's time, when nobody looks: half of it in shared memory, half in page tables. */
 static void *slowly(void *unused) {
     shared_until(512 * MIB);
@@ -198,6 +210,11 @@ static long attack(const char *name, const char *path) {
     }
     if (IS("idle_hoard")) {
         pthread_create(&other, NULL, slowly, NULL);
+        return 0;
+    }
+    if (IS("sealed")) sealed(NULL);
+    if (IS("idle_sealed")) {
+        pthread_create(&other, NULL, sealed, NULL);
         return 0;
     }
     if (IS("idle_threads")) {

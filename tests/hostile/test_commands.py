@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.bots.core import Clocks, FailureCode, FailureRecord
+from agents.bots.core import BotFailedError, Clocks, FailureCode, FailureRecord
 from agents.bots.nursery import Nursery
 from agents.bots.process import usage
 from agents.bots.source import BotSource
+from tests.agents.bots.bots import acting
 from tests.hostile import ground
 from tests.hostile.ground import Attack, Host
 
@@ -95,6 +96,7 @@ def test_other_call(
 HOARDS = [
     ("shared_memory", DENIED, f"its process exited with status 1{OVER}"),
     ("page_tables", OOM, "its process exited with status 1: out of memory, of which it may use 256 MiB"),
+    ("sealed", OOM, "uses … MiB of memory; it may use 256"),
     ("threads", DENIED, "runs … threads; it may run 16"),
     ("dead_leader", OOM, "uses … MiB of memory; it may use 256"),
 ]
@@ -112,6 +114,34 @@ def test_hoard(nursery: Nursery, program: BotSource, name: str, code: FailureCod
 
 def test_what_is_hoarded_in_the_opponent_s_time_is_bounded_by_the_kernel(nursery: Nursery, program: BotSource) -> None:
     assert _hoarded(nursery, program) < ground.LIMITS.memory
+
+
+def test_who_hoards_in_another_s_time_is_ended_while_the_other_thinks(
+    host: Host, nursery: Nursery, program: BotSource
+) -> None:
+    """Memory that the kernel does not count is seen by the referee, whomever it waits for."""
+    slow = acting("time.sleep(0.4)\nreturn 0", head="import time\n")
+    other = nursery.start(host.source(Attack("slow", slow, CRASH, "")), ground.SPEC, LONG)
+    process = nursery.start(replace(program, command=(*program.command, "idle_sealed")), ground.SPEC, LONG)
+    try:
+        process.reset("m_1/0", 1, "player_0")
+        other.reset("m_1/0", 1, "player_1")
+        for step in (0, 2):
+            process.act(ground.EMPTY, ground.ALL, step)
+        until = time.monotonic() + 20
+        for step in range(1, 100, 2):
+            assert other.act(ground.EMPTY, ground.ALL, step) == 0
+            if usage(process.pid)[0] == 0 or time.monotonic() > until:
+                break
+        with pytest.raises(BotFailedError) as caught:
+            process.act(ground.EMPTY, ground.ALL, 4)
+    finally:
+        process.kill()
+        other.kill()
+    record = caught.value.record
+    assert (record.code, record.phase.value, record.step) == (OOM, "idle", 4)
+    assert record.message.startswith("uses ")
+    assert int(record.message.split()[1].replace(",", "")) < 1024  # of 4 GiB that it wanted
 
 
 def test_without_seccomp_or_limits_it_is_not(host: Host, program: BotSource) -> None:
