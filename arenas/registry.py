@@ -40,6 +40,7 @@ class Native(NamedTuple):
 
 NATIVE = {
     "connect_four": Native("arenas.games.connect_four", "ConnectFour", "Connect Four, 7 columns of 6 rows"),
+    "foraging": Native("arenas.games.foraging", "Foraging", "Level-based foraging: agents load food together"),
     "kuhn_poker": Native("arenas.games.kuhn_poker", "KuhnPoker", "Kuhn poker, three cards and one bet"),
     "leduc_poker": Native("arenas.games.leduc_poker", "LeducPoker", "Leduc poker, six cards and two rounds of betting"),
     "rock_paper_scissors": Native(

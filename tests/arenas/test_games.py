@@ -23,7 +23,7 @@ GAMES: dict[str, Arena] = {
     "threats": arenas.make("connect_four", threats=True),
 }
 PHYSICS = {"spread", "speaker_listener", "tag"}
-NOT_ZERO_SUM = PHYSICS
+NOT_ZERO_SUM = PHYSICS | {"foraging"}
 EVERY_STEP = {"six rounds"} | NOT_ZERO_SUM  # where rewards come before the end
 names = st.sampled_from(sorted(GAMES))
 seeds = st.integers(-(2**63), 2**63 - 1)
@@ -39,7 +39,9 @@ def play_on(arena: Arena, state: State, data: st.DataObject) -> tuple[State, Ten
     rows = mask.view(-1, arena.spec.num_actions).tolist()
     picks = [data.draw(st.sampled_from([action for action, legal in enumerate(row) if legal])) for row in rows]
     actions = torch.tensor(picks).view(mask.shape[:-1])
-    step = arena.step(state, actions)
+    width = arena.spec.step_uniforms
+    chance = uniforms(torch.tensor([data.draw(seeds)]), 0, width) if width else None
+    step = arena.step(state, actions, chance)
     return step.state, step.rewards, bool(step.terminated | step.truncated)
 
 

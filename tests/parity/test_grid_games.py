@@ -1,0 +1,144 @@
+"""Foraging, soccer and the prisoner's dilemma against lbforaging and OpenSpiel, over 1,000 random episodes each.
+
+Steps are random, every other one on average that of the scripted player: uniform play hardly ever eats or scores.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from lbforaging.foraging.environment import ForagingEnv
+from scipy import stats
+
+from agents.core import Agent
+from agents.scripted.foraging import NearestFood
+from arenas.core import Arena, Observation, State
+from arenas.games.foraging import Foraging
+from arenas.random import derive_seeds, uniforms
+from tests.parity.plays import Array, Plays, assert_agree
+
+EPISODES = 1_000
+TASKS: dict[str, dict[str, Any]] = {
+    "Foraging-8x8-2p-2f-coop-v3": {},
+    "Foraging-10x10-3p-3f-v3": {"size": 10, "players": 3, "foods": 3, "force_coop": False},
+    "Foraging-2s-8x8-3p-3f-v3": {"players": 3, "foods": 3, "force_coop": False, "sight": 2},
+    "Foraging-2s-5x5-4p-4f-v3": {"size": 5, "players": 4, "foods": 4, "force_coop": False, "sight": 2},
+}
+
+
+def record(arena: Arena, guide: Agent | None = None, episodes: int = EPISODES) -> tuple[Plays, list[torch.Tensor]]:
+    """Play episodes, and say what chance they were given at each step."""
+    spec, seeds = arena.spec, derive_seeds(1, episodes)
+    start = state = arena.reset(uniforms(seeds, 0, spec.reset_uniforms))
+    live = torch.ones(episodes, dtype=torch.bool)
+    columns: list[tuple[torch.Tensor, ...]] = []
+    chance: list[torch.Tensor] = []
+    while live.any():
+        seen, turn = arena.observe(state), arena.turn(state)
+        rows = Observation(*(tensor.transpose(0, 1).flatten(0, 1) for tensor in seen))
+        draws = uniforms(seeds, len(columns), 2 * spec.num_agents * spec.num_actions, 1)
+        draws = draws.view(episodes, 2, spec.num_agents, -1).permute(1, 2, 0, 3).flatten(1, 2)
+        actions = torch.where(rows.action_mask, draws[0], -1.0).argmax(dim=1)
+        if guide:
+            guided = guide.act(rows, draws[1], live.repeat(spec.num_agents))
+            actions = torch.where(draws[0, :, 0] < 0.5, guided, actions)
+        actions = actions.view(spec.num_agents, episodes).T
+        chance.append(uniforms(seeds, len(columns), spec.step_uniforms, 2))
+        step = arena.step(state, actions, chance[-1], live)
+        ended = step.terminated | step.truncated
+        columns.append((*seen, turn, actions, step.rewards, ended, live))
+        state, live = step.state, live & ~ended
+    return Plays(start, *(torch.stack(column, dim=1).numpy() for column in zip(*columns, strict=True))), chance
+
+
+def foraging_env(task: str, **options: Any) -> ForagingEnv:
+    return gymnasium.make(task, disable_env_checker=True, **options).unwrapped
+
+
+def place(env: ForagingEnv, arena: Foraging, state: State, index: int) -> None:
+    """Put lbforaging into one of our starts."""
+    env.reset()
+    env.field[:] = 0
+    for cell, level in zip(state["foods"][index].tolist(), state["food_levels"][index].tolist(), strict=True):
+        if level:
+            env.field[cell // arena.stride - 1, cell % arena.stride - 1] = level
+    agents = zip(env.players, state["agents"][index].tolist(), state["agent_levels"][index].tolist(), strict=True)
+    for player, cell, level in agents:
+        player.setup((cell // arena.stride - 1, cell % arena.stride - 1), level, env.field_size)
+    env._food_spawned = env.field.sum()
+    env._gen_valid_moves()
+
+
+def follow(env: ForagingEnv, arena: Foraging, plays: Plays) -> dict[str, Array]:
+    """Play the recorded actions in lbforaging: what it shows and gives at each step."""
+    theirs = {name: np.zeros_like(getattr(plays, name)) for name in ("observation", "mask", "rewards", "ended")}
+    for episode, (actions, length) in enumerate(zip(plays.actions.tolist(), plays.lengths(), strict=True)):
+        place(env, arena, plays.start, episode)
+        seen = env._make_gym_obs()
+        for step in range(length):
+            theirs["observation"][episode, step] = seen
+            for number, player in enumerate(env.players):
+                theirs["mask"][episode, step, number, [action.value for action in env._valid_actions[player]]] = True
+            seen, rewards, done, _, _ = env.step(actions[step])
+            theirs["rewards"][episode, step], theirs["ended"][episode, step] = rewards, done
+    return theirs
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_foraging(task: str) -> None:
+    arena = Foraging(**TASKS[task])
+    plays, _ = record(arena, NearestFood(arena.spec))
+    theirs = follow(foraging_env(task), arena, plays)
+    for name in ("observation", "mask", "rewards", "ended"):
+        assert_agree(name, getattr(plays, name), theirs[name], plays.live)
+    assert (plays.rewards > 0).any(axis=(1, 2)).sum() > EPISODES / 3, "hardly anybody ate"
+
+
+def test_foraging_with_a_penalty_and_illegal_actions() -> None:
+    """Without masks any action is played: what is illegal is a stay there and here. Rewards are rounded to float32."""
+    task = "Foraging-10x10-3p-3f-v3"
+    arena = Foraging(**TASKS[task], penalty=0.1, masks=False)
+    plays, _ = record(arena, NearestFood(arena.spec))
+    theirs = follow(foraging_env(task, penalty=0.1), arena, plays)
+    for name in ("observation", "rewards", "ended"):
+        assert_agree(name, getattr(plays, name), theirs[name], plays.live)
+    assert plays.mask.all()
+    assert not theirs["mask"].all()
+    assert (plays.rewards < 0).any()
+
+
+def alike(ours: Array, theirs: Array) -> float:
+    """p of the hypothesis that two samples of whole numbers are of one distribution (chi-square)."""
+    low, high = min(ours.min(), theirs.min()), max(ours.max(), theirs.max())
+    counts = np.stack([np.bincount(sample.ravel() - low, minlength=high - low + 1) for sample in (ours, theirs)])
+    return float(stats.chi2_contingency(counts[:, counts.sum(axis=0) > 0]).pvalue)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_foraging_starts_are_alike(task: str) -> None:
+    """A new environment each time: later resets of lbforaging avoid the cells where agents stood before."""
+    arena = Foraging(**TASKS[task])
+    episodes = 3 * EPISODES if arena.size > 5 else EPISODES  # on a crowded grid lbforaging tries 1,000 times each
+    state = arena.reset(uniforms(derive_seeds(7, episodes), 0, arena.spec.reset_uniforms))
+    ours = arena.observe(state).observation[:, 0].to(torch.int64).numpy()
+    env, rows = foraging_env(task), []
+    for seed in range(episodes):
+        for player in env.players:
+            player.position = None
+        rows.append(env.reset(seed=seed)[0][0])
+    theirs = np.stack(rows).astype(np.int64)
+    foods = 3 * arena.foods
+    there = (theirs[:, 2:foods:3] > 0).sum(axis=1)
+    placed = (ours[:, 2:foods:3] > 0).sum(axis=1)
+    features = {f"column {column}": (ours[:, column], theirs[:, column]) for column in range(ours.shape[1])}
+    features["foods placed"] = placed, there
+    pairs = ((0, 3), (1, 4), (0, foods), (1, foods + 1), (foods, foods + 3), (foods + 2, foods + 5))
+    for one, two in pairs:  # how places and levels lie to each other
+        features[f"columns {one} and {two}"] = ours[:, one] - ours[:, two], theirs[:, one] - theirs[:, two]
+    values = {name: alike(*samples) for name, samples in features.items()}
+    worst = min(values, key=lambda name: values[name])
+    assert values[worst] > 0.001 / len(values), f"{worst}: p = {values[worst]}"
