@@ -49,6 +49,7 @@ class Interpreter:
 
     def __init__(self, preload: Sequence[str], prefix: Sequence[str] = ()) -> None:
         self.living = 0
+        self._lost = False  # it did not answer once: killed, if not yet gone
         self._lock = threading.Lock()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(ANSWER)
@@ -79,7 +80,7 @@ class Interpreter:
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return self._process.poll() is None
+        return not self._lost and self._process.poll() is None
 
     def start(self, request: dict[str, Any], fds: Sequence[int]) -> tuple[int, int]:
         """Fork a process that is given copies of `fds`.
@@ -134,6 +135,7 @@ class Interpreter:
             return json.loads(data), list(received)
         except OSError as error:
             said = self._last_words()
+            self._lost = True
             self._process.kill()  # what it might still say would be an answer to something else
             raise InfraError(f"the nursery of the bots' processes does not answer ({error}){said}") from error
 

@@ -168,6 +168,14 @@ def _hoarded(nursery: Nursery, program: BotSource, enough: int = 2**40) -> int:
         process.kill()
 
 
+def test_page_tables_are_memory_where_no_limit_holds(host: Host, program: BotSource) -> None:
+    with Nursery(limits=ground.LIMITS, without=("rlimits",)) as nursery:
+        record = attack(nursery, program, "page_tables", clocks=LONG)
+    assert record is not None
+    assert record.code is OOM
+    assert record.message.startswith("uses ")
+
+
 SCRIPT = """
 const lines = require("readline").createInterface({ input: process.stdin });
 const say = (message) => process.stdout.write(JSON.stringify(message) + "\\n");

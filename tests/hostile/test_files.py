@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.bots.core import FailureCode
+from agents.bots.core import FailureCode, Phase
+from tests.agents.bots.bots import acting
 from tests.hostile.conftest import Convict
-from tests.hostile.ground import Attack, answers, tries
+from tests.hostile.ground import DENIED, Attack, answers, tries
 
 READ = "PermissionError: [Errno 13] Permission denied: "
 DO = "PermissionError: [Errno 1] Operation not permitted"
@@ -56,6 +57,55 @@ READS = [
     tries("attributes", "os.listxattr('/etc/passwd')", f"{DO}: '/etc/passwd'", head=HEAD),
 ]
 
+BEFORE = [  # as soon as a line of theirs runs
+    Attack(
+        "at_import",
+        "open('/etc/passwd').read()\n",
+        FailureCode.SANDBOX_DENIED,
+        f"{READ}'/etc/passwd'{DENIED}",
+        Phase.IMPORT,
+        None,
+        frame='File "bot.py", line 1',
+    ),
+    Attack(
+        "at_init",
+        "class Bot:\n def __init__(self, spec): open('$RUN/league.toml')\n def act(self): pass\n",
+        FailureCode.SANDBOX_DENIED,
+        f"{READ}'$RUN/league.toml'{DENIED}",
+        Phase.INIT,
+        None,
+        frame="in __init__",
+    ),
+    Attack(
+        "at_reset",
+        acting("return 0") + "    def reset(self, seed, agent): open('/etc/passwd')\n",
+        FailureCode.SANDBOX_DENIED,
+        f"{READ}'/etc/passwd'{DENIED}",
+        Phase.RESET,
+        None,
+        frame="in reset",
+    ),
+    Attack(
+        "by_a_command_at_once",
+        "open('/etc/passwd')\n",
+        FailureCode.SANDBOX_DENIED,
+        "its process exited with status 1 over something that the sandbox does not allow",
+        Phase.IMPORT,
+        None,
+        language="command",
+        stderr="PermissionError: [Errno 13] Permission denied: '/etc/passwd'",
+    ),
+    Attack(
+        "by_kaggle_s_agent",
+        "def agent(observation, configuration):\n    return open('/etc/passwd')\n",
+        FailureCode.SANDBOX_DENIED,
+        f"{READ}'/etc/passwd'{DENIED}",
+        step=0,
+        language="kaggle",
+        entry="bot:agent",
+    ),
+]
+
 IMPORT = answers(
     "import_of_the_league",
     "__import__('league')",
@@ -88,7 +138,7 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("attack", [*READS, IMPORT], ids=str)
+@pytest.mark.parametrize("attack", [*BEFORE, *READS, IMPORT], ids=str)
 def test_read(convict: Convict, attack: Attack) -> None:
     record = convict(attack)
     assert "secret" not in record.stderr + record.message + (record.action or "")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
-from agents.bots.core import FailureCode, Phase
+from agents.bots.core import FailureCode, InfraError, Phase
 from agents.bots.nursery import Nursery
 from tests.agents.bots.bots import acting
 from tests.hostile import ground
@@ -233,7 +236,7 @@ def test_end(convict: Convict, attack: Attack) -> None:
 
 
 LOOKS = """
-import gc, json, os, sys
+import gc, json, os, resource, sys
 def descriptors():
     found = {}
     for fd in range(1024):
@@ -255,6 +258,7 @@ def report():
         'path': sys.path,
         'uid_changes': os.getresuid(),
         'groups': os.getgroups(),
+        'core': resource.getrlimit(resource.RLIMIT_CORE)[1],
         'folder': os.getcwd(),
     }
     raise AssertionError(json.dumps(told))
@@ -273,5 +277,38 @@ def test_what_a_bot_finds_around_it_is_nothing(host: Host, nursery: Nursery) -> 
     variables = {"PATH", "LANG", "LC_CTYPE", "HOME", "PYTHONHASHSEED", "OMP_NUM_THREADS"}
     assert set(told["environment"]) <= variables | {"OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}
     assert told["modules"] == []
+    assert told["core"] in (0, 1)
     assert str(host.folder) not in " ".join(told["arguments"])
     assert told["folder"] == str(source.folder)
+
+
+def test_the_host_s_environment_reaches_no_bot(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a secret nor what would change the interpreter or the loader."""
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('owned')\n", encoding="ascii")
+    for name in ("PYTHONPATH", "PYTHONHOME_", "LD_LIBRARY_PATH", "LEAGUE_SECRET", "REDIS_URL", "NODE_OPTIONS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    names = "import os, sys\nif True:\n    raise ValueError(' '.join(sorted(os.environ)))\n"
+    with Nursery(limits=ground.LIMITS) as nursery:
+        python = ground.play(nursery, host.source(Attack("python", names, CRASH, ""))).record
+        command = ground.play(nursery, host.source(Attack("command", names, CRASH, "", language="command"))).record
+    assert python is not None and command is not None
+    told = set(python.message.removeprefix("ValueError: ").split())
+    assert told - {"LC_CTYPE"} == {
+        *("HOME", "LANG", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PATH", "PYTHONHASHSEED")
+    }
+    (line,) = [line for line in command.stderr.splitlines() if line.startswith("ValueError: ")]
+    assert set(line.split()[1:]) - {"LC_CTYPE"} == {"HOME", "LANG", "PATH"}
+
+
+def test_a_nursery_that_has_died_is_an_infrastructure_fault_and_is_replaced(host: Host) -> None:
+    """No bot can do this; should it happen, nobody has lost, and the next match is played."""
+    with Nursery(limits=ground.LIMITS) as nursery:
+        ground.good_bot(host, nursery)
+        process = nursery.start(host.source(Attack("good", acting("return 0"), CRASH, "")), ground.SPEC, CLOCKS)
+        process.reset("m_1/0", 1, "player_0")
+        os.kill(ground.interpreter(nursery), signal.SIGKILL)
+        with pytest.raises(InfraError):  # noqa: PT012  (at the latest in the second move)
+            process.act(ground.EMPTY, ground.ALL, 0)
+            process.act(ground.EMPTY, ground.ALL, 2)
+        process.kill()
+        ground.good_bot(host, nursery)
