@@ -1,7 +1,7 @@
 """The conformance check behind `league arenas check NAME`: is this arena what `arenas.core` says an arena is?
 
-For authors of arenas. Random episodes are played and looked at step by step (`arenas.check_steps`), then played again
-in other ways that must not make a difference.
+For authors of arenas. Random episodes are played and looked at step by step (`arenas.check_steps`; what only teams and
+unlike agents have is in `arenas.check_teams`), then played again in other ways that must not make a difference.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from arenas.check_steps import Moment, StepInspector, check_observation
+from arenas.check_teams import check_team_spec
 from arenas.core import Arena, ArenaSpec, Observation, State, Symmetry, Turns
 from arenas.findings import BrokenArenaError, Finding, Report, agree, first
 from arenas.match import FIRST_AGENT_STREAM, RESET_STREAM, STEP_STREAM
@@ -26,9 +27,10 @@ def check(arena: Arena, episodes: int = EPISODES, seed: int = 0, device: torch.d
     """Look for defects of an arena.
 
     Looked at are: the spec by itself; shapes, types and finiteness of all that the arena gives; legal actions while an
-    episode is live; `max_steps`; each agent's own view; that the same uniforms give the same game, alone or in any
-    batch; that episodes which are not live stay as they are; that `renew` touches ended episodes only and starts them
-    as `reset` does; that a pure arena writes to no state; that the symmetries are symmetries.
+    episode is live; `max_steps`; each agent's own view; what pads the views and actions of unlike agents; the global
+    state; common rewards; that the same uniforms give the same game, alone or in any batch; that episodes which are not
+    live stay as they are; that `renew` touches ended episodes only and starts them as `reset` does; that a pure arena
+    writes to no state; that the symmetries are symmetries.
 
     Args:
         arena: the arena.
@@ -55,7 +57,7 @@ def check(arena: Arena, episodes: int = EPISODES, seed: int = 0, device: torch.d
 
 def _blame(error: Exception) -> str:
     """The innermost line that is neither ours nor torch's."""
-    ours = {str(Path(__file__)), str(Path(__file__).with_name("check_steps.py"))}
+    ours = {str(Path(__file__).with_name(name)) for name in ("check.py", "check_steps.py", "check_teams.py")}
     frames = traceback.extract_tb(error.__traceback__)
     library = str(Path(torch.__file__).parent)
     theirs = [frame for frame in frames if frame.filename not in ours and not frame.filename.startswith(library)]
@@ -82,6 +84,7 @@ def _check_spec(spec: ArenaSpec, report: Report) -> None:
     shape = spec.observation_shape
     report.expect(all(size >= 1 for size in shape), where, f"observation_shape is {shape}", "all sizes are at least 1")
     width = torch.Size(shape).numel()
+    check_team_spec(spec, report)
     for number, symmetry in enumerate(spec.symmetries):
         for name, order, size in (
             ("observation", symmetry.observation, width),

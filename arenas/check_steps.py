@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from arenas.check_teams import check_common_reward, check_global_state, check_padding
 from arenas.core import Arena, Observation, State, Step, Turns
 from arenas.findings import BrokenArenaError, Report, agree, first
 from arenas.random import uniforms
@@ -40,6 +41,7 @@ def check_observation(arena: Arena, seen: Observation, turn: Tensor, batch: int,
         raise BrokenArenaError
     finite = torch.isfinite(seen.observation)
     report.expect(finite.all(), where, "an observation has NaN or infinity", "all observations are finite")
+    check_padding(spec, seen, turn, where, report)
 
 
 class StepInspector:
@@ -52,6 +54,7 @@ class StepInspector:
         """Look at what is seen before the step."""
         where = f"observe at step {number}"
         check_observation(self._arena, seen, turn, len(self._seeds), where, self._report)
+        check_global_state(self._arena, state, seen, where, self._report)
         some = seen.action_mask.flatten(1).any(dim=1) | ~live
         if not some.all():
             right = "a legal action in every episode that is live"
@@ -75,6 +78,7 @@ class StepInspector:
         if not self._arena.spec.truncates:
             right = "spec.truncates is True, or no episode is truncated"
             report.expect(~step.truncated.any(), where, "an episode is truncated, but spec.truncates is False", right)
+        check_common_reward(self._arena.spec, step.rewards, where, report)
         report.expect(torch.isfinite(step.rewards).all(), where, "a reward is NaN or infinite", "rewards are finite")
         idle = (step.rewards != 0).any(dim=1) | step.terminated | step.truncated
         if (idle & ~live).any():
