@@ -408,7 +408,8 @@ def usage(pid: int) -> tuple[int, int]:
     try:
         memory, threads = _status(f"/proc/{pid}/status")
         if memory == 0 and threads > 1:  # its first thread has ended and others go on
-            memory = max(_status(f"{task}/status")[0] for task in Path(f"/proc/{pid}/task").iterdir())
+            tasks = Path(f"/proc/{pid}/task").iterdir()
+            memory = max((_status(f"{task}/status")[0] for task in tasks), default=0)
     except OSError:
         return 0, 0
     return memory, threads
