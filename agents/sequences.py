@@ -17,27 +17,7 @@ from agents.core import Parameters
 from agents.networks import Layout
 from agents.team_settings import Activation, SequenceConfig
 
-
 GAINS = {Activation.RELU: math.sqrt(2.0), Activation.TANH: 5 / 3}
-
-
-class SequenceConfig(BaseModel):
-    """Shape of a network for sequences.
-
-    Attributes:
-        hidden: widths of the dense layers.
-        memory: width of a GRU after them; 0 for none.
-        activation: after each dense layer.
-        normalise: layer normalisation (Ba et al. 2016) of the input and behind every layer, as in the on-policy
-            repository.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    hidden: tuple[Width, ...] = (64, 64)
-    memory: int = Field(default=0, ge=0, le=4096)
-    activation: Activation = Activation.RELU
-    normalise: bool = True
 
 
 class SequenceNetwork:
