@@ -93,7 +93,8 @@ class InfraError(Exception):
 class Clocks(_Model):
     """How long a bot may take, in seconds of wall time. Only one bot of a match thinks at a time.
 
-    What a bot computes while nobody asks it (threads of its own, in its opponent's time) is taken off its bank.
+    What a bot computes while nobody asks it (threads of its own, in its opponent's time) is taken off its bank, and it
+    is stopped between its moves from then on.
 
     Attributes:
         start: to load and be ready to play.

@@ -100,6 +100,7 @@ class BotProcess:
         )
         self._number = 0
         self._over: _OverLimitError | None = None
+        self._freezes = False  # it is stopped while nobody asks it
         _living.add(self)
         self._phase, self._match, self._agent, self._step = Phase.IMPORT, None, None, None
         self._asked = time.monotonic()
@@ -210,8 +211,7 @@ class BotProcess:
             if self._isolation is Isolation.NONE:  # it may have started others
                 with contextlib.suppress(OSError):
                     os.killpg(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             return self._keeper.reap(self._inner_pid, self._pidfd)
         except InfraError:
             return None
@@ -250,10 +250,14 @@ class BotProcess:
                 raise self._over
             self._channel.check()
             self._charge_unasked()
+            if self._freezes:
+                self._signal(signal.SIGCONT)
             self._phase = phase
             deadline = self._asked + self._clocks.move + self.bank
             self._channel.send(request, deadline)
             line = self._channel.line(deadline)
+            if self._freezes:
+                self._signal(signal.SIGSTOP)
             self._used = self._cpu()
             beyond = time.monotonic() - self._asked - self._clocks.move
             if beyond > 0:
@@ -271,9 +275,10 @@ class BotProcess:
         return answer
 
     def _charge_unasked(self) -> None:
-        """Take what it has computed since its last answer, in another's time, off its bank."""
+        """Take what it has computed since its last answer off its bank; who does so is stopped between its moves."""
         self._unasked -= self._cpu() - self._used
         if self._unasked < 0:
+            self._freezes = True
             self.bank += self._unasked
             self._unasked = 0.0
             if self.bank < 0:
@@ -313,8 +318,11 @@ class BotProcess:
         else:
             return
         _living.discard(self)
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(self._pidfd, number)
 
     def _failure(self, error: ChannelError | ReplyError, mask: Array | None = None) -> BotFailedError:
         """Why there is no answer."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from agents.bots.channel import WATCH
 from agents.bots.core import BotFailedError, Clocks, FailureCode, Phase
 from agents.bots.nursery import Nursery
+from agents.bots.process import BotProcess
 from tests.agents.bots.bots import acting
 from tests.hostile.conftest import Convict
 from tests.hostile.ground import ALL, EMPTY, SPEC, Attack, Host, answers, says
@@ -208,19 +210,48 @@ def test_a_bot_that_answers_at_once_is_looked_at_when_it_is_asked_again(host: Ho
     assert (record.code, record.phase, record.message) == (FailureCode.SANDBOX_DENIED, Phase.IDLE, TOO_MANY)
 
 
-def test_computing_in_the_opponent_s_time_is_taken_off_the_bank(host: Host, nursery: Nursery) -> None:
+def _ponders(host: Host, nursery: Nursery, bank: float) -> BotProcess:
     body = "if self.moves == 1: threading.Thread(target=spin, daemon=True).start()\nreturn 0"
     source = host.source(Attack("ponderer", acting(body, head=HEAD + SPINS), FailureCode.TIMEOUT, ""))
-    process = nursery.start(source, SPEC, Clocks(start=10.0, move=10.0, bank=0.2))
+    process = nursery.start(source, SPEC, Clocks(start=10.0, move=10.0, bank=bank))
     process.reset("m_1/0", 1, "player_0")
+    return process
+
+
+def test_who_computes_in_the_opponent_s_time_pays_for_it_and_is_stopped(host: Host, nursery: Nursery) -> None:
+    process = _ponders(host, nursery, 100.0)
     banks = []
-    with pytest.raises(BotFailedError) as caught:  # noqa: PT012  (how long it takes depends on the machine's load)
-        for step in range(0, 400, 2):
-            process.act(EMPTY, ALL, step)
-            banks.append(process.bank)
-            time.sleep(0.3)
-    assert banks[0] == 0.2
-    assert banks == sorted(banks, reverse=True)
+    for step in range(0, 400, 2):  # how long it takes depends on the machine's load
+        process.act(EMPTY, ALL, step)
+        banks.append(process.bank)
+        if process.bank < 100.0:
+            break
+        time.sleep(0.3)
+    assert banks[0] == 100.0 > banks[-1]
+    for step in range(400, 410, 2):
+        until = time.monotonic() + 10
+        while not stopped(process.pid) and time.monotonic() < until:
+            time.sleep(0.01)
+        used = time.clock_gettime(~process.pid << 3 | 2)
+        time.sleep(0.1)
+        assert time.clock_gettime(~process.pid << 3 | 2) == used
+        assert process.act(EMPTY, ALL, step) == 0
+    process.kill()
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process stands still."""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"T"
+
+
+def test_who_computes_in_the_opponent_s_time_until_its_bank_is_empty_has_lost(host: Host, nursery: Nursery) -> None:
+    process = _ponders(host, nursery, 0.0)
+    process.act(EMPTY, ALL, 0)
+    until = time.monotonic() + 60
+    while time.clock_gettime(~process.pid << 3 | 2) < 1.0 and time.monotonic() < until:
+        time.sleep(0.05)
+    with pytest.raises(BotFailedError) as caught:
+        process.act(EMPTY, ALL, 2)
     record = caught.value.record
     assert (record.code, record.phase, record.bank_milliseconds) == (FailureCode.TIMEOUT, Phase.IDLE, 0)
     assert record.message == "computed while nobody had asked it until its bank was empty"
