@@ -1,0 +1,116 @@
+"""The algorithms that train teams, by name: ours, and plug-ins (entry points of the group `league.algorithms`).
+
+Nothing here imports torch before a learner is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    import torch
+
+    from agents.teams.core import TeamLearner
+    from arenas.core import Arena
+
+GROUP = "league.algorithms"
+
+
+class UnknownAlgorithmError(ValueError):
+    """There is no algorithm of that name, or no preset of it."""
+
+
+class Algorithm(NamedTuple):
+    """What is known of an algorithm without torch.
+
+    Attributes:
+        description: one line for people.
+        config: `module:Class` of its settings, a pydantic model in a module without torch.
+        build: `module:function` with the signature of `make` after the name.
+        presets: by name what a published recipe sets beside the model's defaults.
+    """
+
+    description: str
+    config: str
+    build: str
+    presets: Mapping[str, Mapping[str, Any]] = {}
+
+    def settings(self) -> type[BaseModel]:
+        """The class of its settings."""
+        found: type[BaseModel] = _named(self.config)
+        return found
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "iql": Algorithm(
+        "Independent deep Q-learning",
+        "agents.teams.q_settings:QConfig",
+        "agents.algorithms.iql:build",
+        {"epymarl": {}},
+    ),
+    "vdn": Algorithm(
+        "Value decomposition: the team's value is the sum of its agents'",
+        "agents.teams.q_settings:QConfig",
+        "agents.algorithms.vdn:build",
+        {"epymarl": {}},
+    ),
+    "qmix": Algorithm(
+        "Value decomposition: the team's value is monotonic in its agents'",
+        "agents.teams.q_settings:QMIXConfig",
+        "agents.algorithms.qmix:build",
+        {"epymarl": {}, "pymarl2": {"td_lambda": 0.6}},
+    ),
+}
+
+
+def names() -> list[str]:
+    """All algorithms, sorted."""
+    return sorted({*ALGORITHMS, *(point.name for point in entry_points(group=GROUP))})
+
+
+def find(name: str) -> Algorithm:
+    """The algorithm of that name.
+
+    Raises:
+        UnknownAlgorithmError: there is none; the message lists those there are.
+    """
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    for point in entry_points(group=GROUP, name=name):
+        found: Algorithm = point.load()
+        return found
+    raise UnknownAlgorithmError(f"no algorithm {name!r}: there are {', '.join(names())}")
+
+
+def make(
+    name: str, arena: Arena, config: BaseModel, *, environments: int, seed: int, device: torch.device | None = None
+) -> TeamLearner:
+    """A learner of the arena's only team.
+
+    Args:
+        name: of the algorithm.
+        arena: the arena.
+        config: its settings, an instance of `find(name).settings()`.
+        environments: B, run in lockstep.
+        seed: of all its randomness.
+        device: where; the CPU unless told otherwise.
+
+    Raises:
+        UnknownAlgorithmError: there is no such algorithm.
+        agents.teams.core.TeamMisfitError: it does not fit the arena; the message says what would.
+    """
+    import torch
+
+    chosen = torch.device("cpu") if device is None else device
+    learner: TeamLearner = _named(find(name).build)(arena, config, environments=environments, seed=seed, device=chosen)
+    return learner
+
+
+def _named(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
