@@ -10,6 +10,8 @@ from typing import NamedTuple
 from league.errors import InputError, suggestion
 
 Figures = dict[str, float | str]
+Rows = dict[str, Figures]
+"""The figures of several things, each with the same ones: a table."""
 
 
 class Benchmark(NamedTuple):
@@ -22,6 +24,9 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "arena": Benchmark("league.bench_arena:bench_arena", "isolated bots: a move, a start, an end, matches a second"),
+    "arenas": Benchmark(
+        "league.bench_arenas:bench_arenas", "environment steps a second of the native arenas beside their models"
+    ),
     "learner": Benchmark(
         "league.bench_learner:bench_learner", "training in a league on Connect Four, on one core", True
     ),
@@ -32,7 +37,7 @@ BENCHMARKS = {
 }
 
 
-def run(name: str, yardstick: Path | None = None) -> Figures:
+def run(name: str, yardstick: Path | None = None) -> Figures | Rows:
     """Measure.
 
     Args:
@@ -45,5 +50,5 @@ def run(name: str, yardstick: Path | None = None) -> Figures:
     if name not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}; {suggestion(name, BENCHMARKS)}")
     module, function = BENCHMARKS[name].where.split(":")
-    measure: Callable[..., Figures] = getattr(importlib.import_module(module), function)
+    measure: Callable[..., Figures | Rows] = getattr(importlib.import_module(module), function)
     return measure(yardstick) if BENCHMARKS[name].takes_yardstick else measure()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from league.bench import BENCHMARKS, run
+from league.bench import BENCHMARKS, Figures, Rows, run
 from league.cli.options import AS_JSON, console, print_json
 
 
@@ -26,14 +26,24 @@ def bench(names: tuple[str, ...], yardstick: Path | None, as_json: bool) -> None
         figures = run(name, yardstick)
         results[name] = figures
         if not as_json:
-            table = Table(name, "", title=None, box=None, pad_edge=False)
-            table.columns[1].justify = "right"
-            for figure, value in figures.items():
-                table.add_row(figure, _shown(value))
-            console().print(table)
+            console().print(_table(name, figures))
             click.echo()
     if as_json:
         print_json(results)
+
+
+def _table(name: str, figures: Figures | Rows) -> Table:
+    """One line a figure; or one line a thing, where several have been measured."""
+    table = Table(name, title=None, box=None, pad_edge=False)
+    rows = {thing: row for thing, row in figures.items() if isinstance(row, dict)}
+    columns = list(next(iter(rows.values()), {"": 0}))
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for figure, value in figures.items():
+        table.add_row(
+            figure, *([_shown(each) for each in value.values()] if isinstance(value, dict) else [_shown(value)])
+        )
+    return table
 
 
 def _shown(value: float | str) -> str:
