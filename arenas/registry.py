@@ -43,9 +43,13 @@ NATIVE = {
     "foraging": Native("arenas.games.foraging", "Foraging", "Level-based foraging: agents load food together"),
     "kuhn_poker": Native("arenas.games.kuhn_poker", "KuhnPoker", "Kuhn poker, three cards and one bet"),
     "leduc_poker": Native("arenas.games.leduc_poker", "LeducPoker", "Leduc poker, six cards and two rounds of betting"),
+    "prisoners_dilemma": Native(
+        "arenas.games.prisoners_dilemma", "PrisonersDilemma", "Iterated prisoner's dilemma, the last round in sight"
+    ),
     "rock_paper_scissors": Native(
         "arenas.games.rock_paper_scissors", "RockPaperScissors", "Rock-paper-scissors, one shot or `rounds` of them"
     ),
+    "soccer": Native("arenas.games.soccer", "Soccer", "Soccer on a grid, `players` against `players`"),
     "speaker_listener": Native(
         "arenas.games.speaker_listener",
         "SpeakerListener",

@@ -14,7 +14,7 @@ WANDER = 0.1
 """How often it takes a random step instead: two who want the same cell do not want it for ever."""
 
 
-class NearestFood:
+class ForagingHeuristic:
     """Goes to the food that the agents in sight can load together and have the fewest steps to, in sum, and loads it.
 
     With the whole grid in sight all agents choose the same food. It wanders where there is no such food.

@@ -143,6 +143,8 @@ def _build_kuhn(spec: ArenaSpec, parameter: str) -> Agent:
 
 
 _HEURISTICS = {
+    "foraging": ("agents.scripted.foraging", "ForagingHeuristic"),
+    "soccer": ("agents.scripted.soccer", "SoccerHeuristic"),
     "speaker_listener": ("agents.scripted.particles", "SpeakerListenerHeuristic"),
     "spread": ("agents.scripted.particles", "SpreadHeuristic"),
     "tag": ("agents.scripted.particles", "TagHeuristic"),
@@ -156,7 +158,17 @@ def _build_heuristic(spec: ArenaSpec, parameter: str) -> Agent:
     return build(spec)
 
 
+def _reply(name: str) -> Callable[[ArenaSpec, str], Agent]:
+    def build(spec: ArenaSpec, parameter: str) -> Agent:
+        from agents.scripted import dilemma
+
+        return dilemma.FixedReply(spec, getattr(dilemma, name))
+
+    return build
+
+
 _RPS = ("rock_paper_scissors",)
+_DILEMMA = ("prisoners_dilemma",)
 NATIVE = {
     "random": ScriptedPlayer(_build_random, anchors=("random",), description="uniform over the legal actions"),
     "alpha_beta": ScriptedPlayer(
@@ -182,6 +194,18 @@ NATIVE = {
         parameter="ALPHA (0 to 1/3)",
         anchors=("kuhn_equilibrium:0.2",),
         description="an equilibrium; ALPHA is how often it opens with a bet on the jack",
+    ),
+    "always_cooperate": ScriptedPlayer(
+        _reply("ALWAYS_COOPERATE"), arenas=_DILEMMA, anchors=("always_cooperate",), description="never defects"
+    ),
+    "tit_for_tat": ScriptedPlayer(
+        _reply("TIT_FOR_TAT"),
+        arenas=_DILEMMA,
+        anchors=("tit_for_tat",),
+        description="cooperates first, then does as the other did",
+    ),
+    "always_defect": ScriptedPlayer(
+        _reply("ALWAYS_DEFECT"), arenas=_DILEMMA, anchors=("always_defect",), description="never cooperates"
     ),
     "heuristic": ScriptedPlayer(
         _build_heuristic,

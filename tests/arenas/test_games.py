@@ -21,9 +21,10 @@ GAMES: dict[str, Arena] = {
     **{name: arenas.make(name) for name in arenas.names()},
     "six rounds": arenas.make("rock_paper_scissors", rounds=6),
     "threats": arenas.make("connect_four", threats=True),
+    "soccer": arenas.make("soccer", max_steps=25),
 }
 PHYSICS = {"spread", "speaker_listener", "tag"}
-NOT_ZERO_SUM = PHYSICS | {"foraging"}
+NOT_ZERO_SUM = PHYSICS | {"foraging", "prisoners_dilemma"}
 EVERY_STEP = {"six rounds"} | NOT_ZERO_SUM  # where rewards come before the end
 names = st.sampled_from(sorted(GAMES))
 seeds = st.integers(-(2**63), 2**63 - 1)
@@ -113,7 +114,7 @@ def test_conformance(name: str) -> None:
 
 
 def forward(arena: Arena, state: State, actions: Tensor, live: Tensor) -> tuple[Any, ...]:
-    step = arena.step(state, actions, None, live)
+    step = arena.step(state, actions, torch.full((len(live), arena.spec.step_uniforms), 0.4), live)
     renewed = arena.renew(
         step.state, step.terminated | step.truncated, torch.full((len(live), arena.spec.reset_uniforms), 0.4)
     )
