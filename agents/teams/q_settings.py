@@ -1,0 +1,75 @@
+"""Settings of the Q-learning family (IQL, VDN, QMIX), without torch. The defaults are EPyMARL's published recipe."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.teams.settings import TeamNetworkConfig, Width
+
+
+class Reward(StrEnum):
+    """What an agent learns from."""
+
+    TEAM = "team"  # the sum over the team, the same for every agent
+    AGENT = "agent"  # its own
+
+
+class QConfig(BaseModel):
+    """Hyperparameters of deep Q-learning for teams.
+
+    Attributes:
+        sharing: whether all agents share one network.
+        agent_ids: whether a shared network is told which agent it is.
+        network: its shape; `memory` 0 leaves out the GRU.
+        reward: `team` is the sum over the team's agents; `agent` is each agent's own, which only IQL can learn from.
+        standardise_rewards: subtract the mean of all rewards so far and divide by their deviation.
+        discount: gamma.
+        td_lambda: of the lambda-return over an episode; 0 is the one-step target.
+        double: the online network chooses the action whose target value is taken (van Hasselt et al. 2016).
+        learning_rate: Adam's.
+        max_gradient_norm: the gradient of all networks together is clipped to it.
+        buffer: episodes that are kept.
+        batch: episodes of a gradient step.
+        updates_per_episode: gradient steps for every episode collected. Results with different ratios are not
+            comparable; EPyMARL's is 1.
+        target_interval: updates after which the target networks become the online ones.
+        target_rate: of an exponential average instead, moved at every update; 0 keeps to `target_interval`.
+        epsilon_start: share of random actions at the start.
+        epsilon_end: after the annealing.
+        epsilon_steps: environment steps over which it falls linearly.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sharing: bool = True
+    agent_ids: bool = True
+    network: TeamNetworkConfig = TeamNetworkConfig()
+    reward: Reward = Reward.TEAM
+    standardise_rewards: bool = True
+    discount: float = Field(default=0.99, ge=0, le=1)
+    td_lambda: float = Field(default=0.0, ge=0, le=1)
+    double: bool = True
+    learning_rate: float = Field(default=5e-4, gt=0)
+    max_gradient_norm: float = Field(default=10.0, gt=0)
+    buffer: int = Field(default=5000, gt=0)
+    batch: int = Field(default=32, gt=0)
+    updates_per_episode: float = Field(default=1.0, gt=0)
+    target_interval: int = Field(default=200, gt=0)
+    target_rate: float = Field(default=0.0, ge=0, le=1)
+    epsilon_start: float = Field(default=1.0, ge=0, le=1)
+    epsilon_end: float = Field(default=0.05, ge=0, le=1)
+    epsilon_steps: int = Field(default=50_000, gt=0)
+
+
+class QMIXConfig(QConfig):
+    """Hyperparameters of QMIX.
+
+    Attributes:
+        embed: width of the mixing network's hidden layer.
+        hypernet: width of the hidden layer of the hypernetworks that make its weights.
+    """
+
+    embed: Width = 32
+    hypernet: Width = 64
