@@ -33,16 +33,17 @@ def bench(names: tuple[str, ...], yardstick: Path | None, as_json: bool) -> None
 
 
 def _table(name: str, figures: Figures | Rows) -> Table:
-    """One line a figure; or one line a thing, where several have been measured."""
+    """One line a figure, with a column for each thing where several have been measured."""
     table = Table(name, title=None, box=None, pad_edge=False)
-    rows = {thing: row for thing, row in figures.items() if isinstance(row, dict)}
-    columns = list(next(iter(rows.values()), {"": 0}))
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
+    things = {thing: row for thing, row in figures.items() if isinstance(row, dict)}
+    for thing in things or ("",):
+        table.add_column(thing, justify="right")
+    if things:
+        for figure in next(iter(things.values())):
+            table.add_row(figure, *(_shown(row[figure]) for row in things.values()))
     for figure, value in figures.items():
-        table.add_row(
-            figure, *([_shown(each) for each in value.values()] if isinstance(value, dict) else [_shown(value)])
-        )
+        if not isinstance(value, dict):
+            table.add_row(figure, _shown(value))
     return table
 
 

@@ -44,9 +44,9 @@ def test_the_table_and_the_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("league.bench_arenas.bench_arenas", lambda: rows)
     table = CliRunner().invoke(bench, ["arenas"]).output.splitlines()
     assert [line.split() for line in table[:3]] == [
-        ["arenas", "peer", "peer", "steps", "per", "s"],
-        ["spread", "mpe2", "4,000"],
-        ["tag", "mpe2", "-"],
+        ["arenas", "spread", "tag"],
+        ["peer", "mpe2", "mpe2"],
+        ["peer_steps_per_s", "4,000", "-"],
     ]
     assert json.loads(CliRunner().invoke(bench, ["arenas", "--json"]).output)["arenas"] == rows
 
