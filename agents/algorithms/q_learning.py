@@ -14,6 +14,7 @@ bootstrapped from its true final observation. With td_lambda, y is the lambda-re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -65,7 +66,7 @@ class Moments:
     def standardise(self, values: Tensor) -> Tensor:
         """Values as they would be with mean 0 and deviation 1."""
         count, mean, squares = self.numbers.tolist()
-        deviation: float = (squares / max(count, 1)) ** 0.5
+        deviation = math.sqrt(squares / max(count, 1))
         return (values - mean) / max(deviation, 1e-5)
 
 
