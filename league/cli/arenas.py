@@ -38,6 +38,8 @@ def list_arenas(as_json: bool) -> None:
 @AS_JSON
 def show(name: str, as_json: bool) -> None:
     """Show what can be known of the arena NAME without playing it."""
+    from arenas.core import Turns
+
     arena = registry.make(name)
     spec = arena.spec
     arena.close()
@@ -46,8 +48,13 @@ def show(name: str, as_json: bool) -> None:
         "description": spec.description,
         "agents": list(spec.agents),
         "teams": [list(team) for team in spec.teams],
+        "roles": list(spec.roles),
+        "common_reward": spec.common_reward,
         "observation_shape": list(spec.observation_shape),
+        "observation_sizes": list(spec.observation_sizes),
+        "global_shape": list(spec.global_shape) if spec.turns is Turns.SIMULTANEOUS else [],
         "num_actions": spec.num_actions,
+        "action_counts": list(spec.action_counts),
         "turns": spec.turns.value,
         "max_steps": spec.max_steps,
         "truncates": spec.truncates,

@@ -19,7 +19,7 @@ with warnings.catch_warnings():  # PettingZoo's tests import its environments in
     from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
 SEQUENTIAL = ["connect_four", "tic_tac_toe", "kuhn_poker", "leduc_poker", "openspiel:leduc_poker"]
-SIMULTANEOUS = ["rock_paper_scissors", "openspiel:goofspiel(num_cards=4)"]
+SIMULTANEOUS = ["rock_paper_scissors", "spread", "speaker_listener", "tag", "openspiel:goofspiel(num_cards=4)"]
 ADVICE = "ignore:.*(Observation space for each agent probably|all zeros|single number).*:UserWarning"
 
 
