@@ -65,7 +65,7 @@ class Moments:
 
     def standardise(self, values: Tensor) -> Tensor:
         """Values as they would be with mean 0 and deviation 1."""
-        count, mean, squares = self.numbers.tolist()
+        count, mean, squares = map(float, self.numbers)
         deviation = math.sqrt(squares / max(count, 1))
         return (values - mean) / max(deviation, 1e-5)
 
@@ -249,6 +249,8 @@ class QLearner:
             reward = self.rewards.standardise(reward)
         if self.mixer is None and self.config.reward is Reward.TEAM:
             reward = reward.unsqueeze(2).expand_as(mixed)
+        if not self.config.bootstrap_truncated:
+            episodes = episodes._replace(terminated=episodes.terminated | episodes.truncated)
         return lambda_returns(reward, mixed, episodes, self.config.discount, self.config.td_lambda)
 
     def _raw_reward(self, episodes: Episodes) -> Tensor:

@@ -152,7 +152,7 @@ class Trained:
 
     Attributes:
         weights: float32 [D of all], the networks one after the other.
-        parameters: for each network its tensors [P, *shape] as views of `weights`; they collect gradients.
+        parameters: for each network its tensors [P, *shape] as views of `weights`, which gradients are taken of.
         updates: int64 [], steps of the optimiser so far.
     """
 
@@ -165,9 +165,11 @@ class Trained:
         self.updates = torch.zeros((), dtype=torch.int64)
         self.parameters = self.views(self.weights)
         gradients = self.views(self.gradient)
-        for name, tensors in self.parameters.items():
-            for key, tensor in tensors.items():
-                tensor.requires_grad_().grad = gradients[name][key]
+        self._leaves = [
+            (tensor.requires_grad_(), gradients[name][key])
+            for name, tensors in self.parameters.items()
+            for key, tensor in tensors.items()
+        ]
 
     def views(self, flat: Tensor) -> dict[str, Parameters]:
         """The networks' tensors as detached views of a buffer of the same size as `weights`."""
@@ -181,9 +183,10 @@ class Trained:
     @torch.no_grad()
     def step(self, loss: Tensor, learning_rate: float, max_norm: float, epsilon: float = 1e-8) -> Tensor:
         """Go down the gradient of `loss`, clipped to a norm over all networks; the norm [] before clipping."""
-        self.gradient.zero_()
-        with torch.enable_grad():
-            torch.autograd.backward(loss)
+        # Copied into their places: accumulated there, rows that do not lie side by side make autograd warn.
+        gradients = torch.autograd.grad(loss, [leaf for leaf, _ in self._leaves])
+        for (_, place), gradient in zip(self._leaves, gradients, strict=True):
+            place.copy_(gradient)
         norm: Tensor = self.gradient.square().sum().sqrt()
         self.gradient.mul_((max_norm / (norm + 1e-6)).clamp(max=1.0))
         self.updates += 1

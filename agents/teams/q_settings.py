@@ -26,6 +26,8 @@ class QConfig(BaseModel):
         reward: `team` is the sum over the team's agents; `agent` is each agent's own, which only IQL can learn from.
         standardise_rewards: subtract the mean of all rewards so far and divide by their deviation.
         discount: gamma.
+        bootstrap_truncated: a time limit does not end the task, and the last target of a truncated episode has the value
+            of its true final observation; false takes the limit for the end, as EPyMARL's wrapper of gym does.
         td_lambda: of the lambda-return over an episode; 0 is the one-step target.
         double: the online network chooses the action whose target value is taken (van Hasselt et al. 2016).
         learning_rate: Adam's.
@@ -49,6 +51,7 @@ class QConfig(BaseModel):
     reward: Reward = Reward.TEAM
     standardise_rewards: bool = True
     discount: float = Field(default=0.99, ge=0, le=1)
+    bootstrap_truncated: bool = True
     td_lambda: float = Field(default=0.0, ge=0, le=1)
     double: bool = True
     learning_rate: float = Field(default=5e-4, gt=0)
