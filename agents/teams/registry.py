@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
+from agents.algorithms.mappo_settings import PRESETS as PPO_PRESETS
+
 if TYPE_CHECKING:
     import torch
 
@@ -64,6 +66,18 @@ ALGORITHMS: dict[str, Algorithm] = {
         "agents.teams.q_settings:QMIXConfig",
         "agents.algorithms.qmix:build",
         {"epymarl": {}, "pymarl2": {"td_lambda": 0.6}},
+    ),
+    "mappo": Algorithm(
+        "Proximal policy optimisation with a critic of the global state",
+        "agents.algorithms.mappo_settings:MAPPOConfig",
+        "agents.algorithms.mappo:build",
+        PPO_PRESETS,
+    ),
+    "ippo": Algorithm(
+        "Independent proximal policy optimisation: a critic of each agent's own observation",
+        "agents.algorithms.mappo_settings:IPPOConfig",
+        "agents.algorithms.ippo:build",
+        PPO_PRESETS,
     ),
 }
 
