@@ -4,10 +4,13 @@ The game is of Albrecht and Ramamoorthy, "A game-theoretic model and best-respon
 coordination in multiagent systems" (AAMAS 2013); tasks such as 8x8-2p-2f-coop are those of Papoudakis et al.,
 "Benchmarking Multi-Agent Deep Reinforcement Learning Algorithms in Cooperative Tasks" (NeurIPS 2021).
 
-Cells are numbered on the grid with a rim of one cell around it, so that no step wraps into the next row.
+Inside, tensors have the environments as their last dimension (`B` in the comments on shapes): the other dimensions are
+as small as 2 or 3, and arithmetic is fast where the innermost dimension is long. The state is a view of such tensors.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -20,6 +23,8 @@ ACTIONS = 6
 MAX_LEVEL = 2  # of an agent; levels begin at 1
 GROUP = 3  # no food asks for more than the levels of the three weakest agents together
 SMALLEST, LARGEST = 3, 64  # rows and columns
+ROW_STEPS, COLUMN_STEPS = (0, -1, 1, 0, 0, 0), (0, 0, 0, -1, 1, 0)  # what an action adds
+NOTHING = (-1, -1, 0)  # row, column and level of what is not there
 
 
 class Foraging(Arena):
@@ -32,9 +37,8 @@ class Foraging(Arena):
     Observation [3 F + 3 P]: (row, column, level) of the food in sight, in reading order, then of the agents in sight,
     oneself first; -1, -1, 0 for what is not there. Rows and columns count from the corner of the part of the grid that
     is in sight. As in lbforaging, near the upper and left edge agents (not food) are seen further than `sight`.
-    State, int64: `agents` [B, P] and `foods` [B, F], their cells, food in reading order; `agent_levels` [B, P];
-    `food_levels` [B, F], 0 where food is eaten or found no place; `spawned` [B], the levels of all food at the start;
-    `steps` [B].
+    State, int64: `agents` [B, P, 3] and `foods` [B, F, 3], rows, columns and levels, the food that is left in reading
+    order, then -1, -1, 0; `spawned` [B], the levels of all food at the start; `steps` [B].
     Rewards: each who loads gets its level's share of the group's levels, times the food's share of `spawned`, so that
     the agents' returns sum to 1 when all is eaten; a failed attempt costs `penalty`.
     Ends: terminated when nothing is left; truncated after `max_episode_steps`.
@@ -76,13 +80,11 @@ class Foraging(Arena):
         ):
             if not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{name} has to be a whole number from {low} to {high}, not {value!r}")
-        if not penalty >= 0:
+        if not 0 <= penalty < math.inf:
             raise ValueError(f"penalty has to be a number from 0, not {penalty!r}")
         self.size, self.players, self.foods = size, players, foods
         self.sight = size if sight is None else sight
         self.force_coop, self.penalty, self.masks = force_coop, float(penalty), masks
-        self.stride = size + 2
-        self.offsets = (0, -self.stride, self.stride, -1, 1, 0)
         self.spec = ArenaSpec(
             name="foraging",
             agents=tuple(f"player_{agent}" for agent in range(players)),
@@ -97,160 +99,199 @@ class Foraging(Arena):
         )
 
     def reset(self, uniforms: Tensor) -> State:
-        batch, players, size = len(uniforms), self.players, self.size
+        batch, players, size, device = len(uniforms), self.players, self.size, uniforms.device
         where, strong, place, heavy = torch.split(uniforms, [players, players, self.foods, self.foods], dim=1)
-        cells = self._inside(uniforms.device)
-        agents = cells[deal(where, size * size)]
-        levels = 1 + (strong * MAX_LEVEL).to(torch.int64)
+        agents, levels = deal(where, size * size), 1 + (strong * MAX_LEVEL).to(torch.int64)
         highest = levels.sort(dim=1).values[:, :GROUP].sum(dim=1, keepdim=True)
-        foods, placed = self._place_food(place, agents, cells)
-        food_levels = highest if self.force_coop else 1 + (heavy * highest).to(torch.int64)
-        foods, order = foods.sort(dim=1)
-        food_levels = (food_levels * placed).gather(1, order)
+        foods, order = self._place_food(place, agents).sort(dim=1)
+        weights = highest.expand(-1, self.foods) if self.force_coop else 1 + (heavy * highest).to(torch.int64)
+        weights = weights.gather(1, order)
+        found = (foods < size * size)[..., None]
+        nothing = torch.tensor(NOTHING, device=device)
+        left = torch.where(found, torch.stack((foods // size, foods % size, weights), dim=2), nothing)
         return {
-            "agents": agents,
-            "agent_levels": levels,
-            "foods": foods,
-            "food_levels": food_levels,
-            "spawned": food_levels.sum(dim=1),
-            "steps": torch.zeros(batch, dtype=torch.int64, device=uniforms.device),
+            "agents": _batch_innermost(torch.stack((agents // size, agents % size, levels), dim=2)),
+            "foods": _batch_innermost(left),
+            "spawned": left[..., 2].sum(dim=1),
+            "steps": torch.zeros(batch, dtype=torch.int64, device=device),
         }
 
-    def _inside(self, device: torch.device) -> Tensor:
-        """int64 [size * size]: the cells of the grid without its rim, in reading order."""
-        line = torch.arange(1, self.size + 1, device=device)
-        return (line[:, None] * self.stride + line).flatten()
+    def renew(self, state: State, ended: Tensor, uniforms: Tensor) -> State:
+        """As in `Arena`; where a look at `ended` costs little, only the episodes that are over are started."""
+        if ended.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().renew(state, ended, uniforms)
+        over = ended.nonzero()[:, 0]
+        if not len(over):
+            return state
+        fresh = self.reset(uniforms[over])
+        return {name: tensor.clone().index_copy_(0, over, fresh[name]) for name, tensor in state.items()}
 
-    def _place_food(self, uniforms: Tensor, agents: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+    def _place_food(self, uniforms: Tensor, agents: Tensor) -> Tensor:
         """Places of food, one after the other, uniform over the cells that the ones before leave free.
 
         Free is a cell off the edge of the grid, without an agent, with no food among its eight neighbours nor two cells
         away in its row or column: so nobody is ever beside two foods.
 
+        Args:
+            uniforms: [B, F].
+            agents: int64 [B, P], cells in reading order.
+
         Returns:
-            Cells int64 [B, F], the number behind the last cell where there was no room, and whether there was, bool.
+            Cells int64 [B, F]; their number `size * size` where there was no room.
         """
-        row, column = cells // self.stride, cells % self.stride
-        interior = (torch.minimum(row, column) > 1) & (torch.maximum(row, column) < self.size)
+        cells = torch.arange(self.size**2, device=agents.device)
+        row, column = cells // self.size, cells % self.size
+        interior = (torch.minimum(row, column) > 0) & (torch.maximum(row, column) < self.size - 1)
         free = interior & (cells != agents[:, :, None]).all(dim=1)
         down, across = (row[:, None] - row).abs(), (column[:, None] - column).abs()
         apart = (torch.maximum(down, across) > 1) & ((torch.minimum(down, across) > 0) | (down + across > 2))
-        places, found = [], []
+        places = []
         for draw in uniforms.unbind(1):
-            rank = free.cumsum(dim=1)
-            room = rank[:, -1]
-            chosen = (rank <= (draw * room).to(torch.int64)[:, None]).sum(dim=1).clamp(max=len(cells) - 1)
+            rank = free.cumsum(dim=1, dtype=torch.int32)
+            room = rank[:, -1:]
+            nth = (draw[:, None] * room).to(torch.int32)
+            chosen = torch.searchsorted(rank, nth, right=True)[:, 0].clamp(max=len(cells) - 1)
             free = free & apart[chosen]
-            places.append(torch.where(room > 0, cells[chosen], self.stride**2))
-            found.append(room > 0)
-        return torch.stack(places, dim=1), torch.stack(found, dim=1)
+            places.append(torch.where(room[:, 0] > 0, chosen, len(cells)))
+        return torch.stack(places, dim=1)
 
     def turn(self, state: State) -> Tensor:
         return torch.zeros_like(state["steps"])
 
-    def _beside(self, state: State) -> Tensor:
-        """bool [B, P, 4, F]: which food lies north, south, west and east of an agent."""
-        steps = torch.tensor(self.offsets[NORTH:LOAD], device=state["agents"].device)
-        around = state["agents"][:, :, None] + steps
-        return (around[..., None] == state["foods"][:, None, None, :]) & (state["food_levels"] > 0)[:, None, None, :]
-
-    def _legal(self, agents: Tensor, beside: Tensor) -> Tensor:
-        """bool [B, P, 6]."""
-        row, column = agents // self.stride, agents % self.stride
-        open_side = torch.stack((row > 1, row < self.size, column > 1, column < self.size), dim=2)
-        taken = beside.any(dim=3)
-        moves = open_side & ~taken
-        return torch.cat((torch.ones_like(moves[..., :1]), moves, taken.any(dim=2, keepdim=True)), dim=2)
-
     def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
-        legal = self._legal(state["agents"], self._beside(state))
-        if not self.masks:
-            legal = torch.ones_like(legal)
-        seen = torch.cat((self._see_food(state), self._see_agents(state)), dim=2).flatten(2).to(dtype)
+        agents, foods = (state[name].permute(1, 2, 0) for name in ("agents", "foods"))
+        players = self.players
+        order = [[viewer, *(other for other in range(players) if other != viewer)] for viewer in range(players)]
+        others = agents[torch.tensor(order, device=agents.device)]  # [viewer, P, 3, B]
+        if self.sight < self.size:
+            food, others = self._in_sight(agents, foods), self._in_sight_by_corner(agents, others)
+        else:
+            food = foods.expand(players, -1, -1, -1)
+        seen = torch.cat((food, others), dim=1).permute(3, 0, 1, 2).to(dtype).flatten(2)
+        legal = self._legal(agents, _sides(agents, foods).amax(dim=1))
         return Observation(seen, legal) if agent is None else Observation(seen[:, agent], legal[:, agent])
 
-    def _places(self, cells: Tensor) -> Tensor:
-        """Cells [...] as rows and columns of the grid, int64 [..., 2]."""
-        return torch.stack((cells // self.stride - 1, cells % self.stride - 1), dim=-1)
+    def _legal(self, agents: Tensor, side: Tensor) -> Tensor:
+        """The legal actions, bool [B, P, 6].
 
-    def _see_food(self, state: State) -> Tensor:
-        """float32 [B, P, F, 3]."""
-        viewer = self._places(state["agents"])[:, :, None]
-        places = self._places(state["foods"])[:, None]
-        near = ((places - viewer).abs() <= self.sight).all(dim=3)
-        levels = state["food_levels"][:, None].expand_as(near)
-        shown = torch.cat((places - (viewer - self.sight).clamp(min=0), levels[..., None]), dim=3)
-        return _pack(shown, near & (levels > 0))
+        Args:
+            agents: [P, 3, B].
+            side: [P, B], on which side of each agent there is food, 0 for none.
+        """
+        if not self.masks:
+            return torch.ones((side.shape[1], self.players, ACTIONS), dtype=torch.bool, device=side.device)
+        row, column = agents[:, 0], agents[:, 1]
+        last = self.size - 1
+        inside = torch.stack((row > 0, row < last, column > 0, column < last))
+        moves = inside & (side != torch.arange(NORTH, LOAD, device=side.device)[:, None, None])
+        return torch.cat((torch.ones_like(moves[:1]), moves, (side > 0)[None])).permute(2, 1, 0).contiguous()
 
-    def _see_agents(self, state: State) -> Tensor:
-        """float32 [B, P, P, 3]: each agent's view of itself, then of the others in their order."""
-        players, places = self.players, self._places(state["agents"])
-        start = (places - self.sight).clamp(min=0)
-        order = [[viewer, *(other for other in range(players) if other != viewer)] for viewer in range(players)]
-        seen = torch.tensor(order, device=places.device)
-        relative = places[:, seen] - start[:, :, None]
-        inside = ((relative >= 0) & (relative <= 2 * self.sight)).all(dim=3)
-        shown = torch.cat((relative, state["agent_levels"][:, seen][..., None]), dim=3)
-        return _pack(shown, inside) if self.sight < self.size else shown.to(torch.float32)
+    def _in_sight(self, agents: Tensor, foods: Tensor) -> Tensor:
+        """The food that each agent sees, as it sees it, [P, F, 3, B]."""
+        viewer = agents[:, None, :2]
+        near = ((foods[:, :2] - viewer).abs() <= self.sight).all(dim=2) & (foods[:, 2] > 0)
+        return _pack(self._from_corner(viewer, foods.expand(len(agents), -1, -1, -1)), near)
+
+    def _in_sight_by_corner(self, agents: Tensor, others: Tensor) -> Tensor:
+        """The agents that each agent sees, as it sees them, [P, P, 3, B]: here places are compared with the corner."""
+        shown = self._from_corner(agents[:, None, :2], others)
+        return _pack(shown, ((shown[:, :, :2] >= 0) & (shown[:, :, :2] <= 2 * self.sight)).all(dim=2))
+
+    def _from_corner(self, viewer: Tensor, shown: Tensor) -> Tensor:
+        """Places from the corner of what the viewers [P, 1, 2, B] see of the grid, with the levels."""
+        return torch.cat((shown[:, :, :2] - (viewer - self.sight).clamp(min=0), shown[:, :, 2:]), dim=2)
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
-        beside = self._beside(state)
-        legal = self._legal(state["agents"], beside)
-        actions = torch.where(legal.gather(2, actions[..., None])[..., 0], actions, STAY)
-        wanted = state["agents"] + torch.tensor(self.offsets, device=actions.device)[actions]
-        alone = (wanted[:, :, None] == wanted[:, None, :]).sum(dim=2) == 1
-        rewards, eaten = self._load(state, beside.any(dim=2) & (actions == LOAD)[..., None])
+        agents, foods = (state[name].permute(1, 2, 0) for name in ("agents", "foods"))
+        actions, sides = actions.T, _sides(agents, foods)
+        loading = (sides > 0) & (actions == LOAD)[:, None]
+        rewards, eaten = self._load(agents[:, 2], foods[:, 2], loading, state["spawned"])
         after = {
-            **state,
-            "agents": torch.where(alone, wanted, state["agents"]),
-            "food_levels": torch.where(eaten, 0, state["food_levels"]),
+            "agents": self._move(agents, actions, sides.amax(dim=1)).permute(2, 0, 1),
+            "foods": _pack(foods[None], (~eaten & (foods[:, 2] > 0))[None])[0].permute(2, 0, 1),
+            "spawned": state["spawned"],
             "steps": state["steps"] + 1,
         }
-        done = (after["food_levels"] == 0).all(dim=1)
+        done = (after["foods"][:, 0, 2] == 0).clone()
         late = (after["steps"] >= self.spec.max_steps) & ~done
+        rewards = rewards.T.contiguous()
         if live is not None:
             after, rewards, done, late = select(live, after, state), rewards * live[:, None], done & live, late & live
         return Step(after, rewards, done, late)
 
-    def _load(self, state: State, loading: Tensor) -> tuple[Tensor, Tensor]:
-        """What comes of the attempts to load, `loading` bool [B, P, F].
+    def _move(self, agents: Tensor, actions: Tensor, side: Tensor) -> Tensor:
+        """Agents [P, 3, B] after their actions [P, B]; `side` as in `_legal`."""
+        down, across = (torch.tensor(steps, device=side.device)[actions] for steps in (ROW_STEPS, COLUMN_STEPS))
+        stay = actions == side  # into food
+        row, column = agents[:, 0] + torch.where(stay, 0, down), agents[:, 1] + torch.where(stay, 0, across)
+        row, column = row.clamp(0, self.size - 1), column.clamp(0, self.size - 1)
+        wanted = row * self.size + column
+        alone = (wanted[:, None] == wanted).sum(dim=1) == 1
+        return torch.stack(
+            (torch.where(alone, row, agents[:, 0]), torch.where(alone, column, agents[:, 1]), agents[:, 2]), dim=1
+        )
+
+    def _load(self, levels: Tensor, weights: Tensor, loading: Tensor, spawned: Tensor) -> tuple[Tensor, Tensor]:
+        """What comes of the attempts to load.
+
+        Args:
+            levels: of the agents, [P, B].
+            weights: levels of the foods, [F, B].
+            loading: who tries to load what, bool [P, F, B].
+            spawned: [B].
 
         Returns:
-            Rewards float32 [B, P], and whether a food is eaten, bool [B, F].
+            Rewards float32 [P, B], and whether a food is eaten, bool [F, B].
         """
-        levels = state["agent_levels"]
-        strength = (loading * levels[..., None]).sum(dim=1)
-        eaten = (strength >= state["food_levels"]) & (strength > 0)
-        worth = (levels[..., None] * state["food_levels"][:, None]).to(torch.float32)
-        share = worth / (strength * state["spawned"][:, None])[:, None].clamp(min=1)
-        return torch.where(loading, torch.where(eaten[:, None], share, -self.penalty), 0.0).sum(dim=2), eaten
+        strength = (loading * levels[:, None]).sum(dim=0)
+        eaten = (strength >= weights) & (strength > 0)
+        share = levels[:, None] * weights / (strength * spawned).clamp(min=1)
+        return torch.where(loading, torch.where(eaten, share, -self.penalty), 0.0).sum(dim=1), eaten
 
     def render(self, state: State, index: int) -> str:
         """Food as its level, agents as letters with their level, `a1`; `.` where nothing is."""
         grid = [[" ." for _ in range(self.size)] for _ in range(self.size)]
-        foods, agents = (self._places(state[name][index]).tolist() for name in ("foods", "agents"))
-        for (row, column), level in zip(foods, state["food_levels"][index].tolist(), strict=True):
+        for row, column, level in state["foods"][index].tolist():
             if level:
                 grid[row][column] = f" {level}"
-        levels = state["agent_levels"][index].tolist()
-        for number, ((row, column), level) in enumerate(zip(agents, levels, strict=True)):
+        for number, (row, column, level) in enumerate(state["agents"][index].tolist()):
             grid[row][column] = f"{chr(ord('a') + number % 26)}{level}"
         head = f"step {int(state['steps'][index])} of {self.spec.max_steps}"
         return "\n".join([head, *(" ".join(line) for line in grid)])
+
+
+def _batch_innermost(tensor: Tensor) -> Tensor:
+    """The same tensor [B, K, 3], laid out in memory with the environments innermost."""
+    return tensor.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+
+
+def _sides(agents: Tensor, foods: Tensor) -> Tensor:
+    """On which side of an agent a food lies, as the action that would step there; 0 where it is not beside it.
+
+    Args:
+        agents: [P, 3, B].
+        foods: [F, 3, B]; what is not there is at (-1, -1), beside nobody.
+
+    Returns:
+        int64 [P, F, B]; of an agent at most one is not 0, because food never lies so near to other food.
+    """
+    down, across = (foods[:, axis] - agents[:, None, axis] for axis in (0, 1))
+    side = torch.where(across == 0, (down + 1 + 2 * NORTH) >> 1, (across + 1 + 2 * WEST) >> 1)
+    return torch.where(down.abs() + across.abs() == 1, side, 0)
 
 
 def _pack(shown: Tensor, visible: Tensor) -> Tensor:
     """Move what is visible to the front, in its order.
 
     Args:
-        shown: int64 [B, P, K, 3]: row, column, level.
-        visible: bool [B, P, K].
+        shown: int64 [V, K, 3, B]: row, column, level.
+        visible: bool [V, K, B].
 
     Returns:
-        float32 [B, P, K, 3]; -1, -1, 0 behind the visible ones.
+        int64 [V, K, 3, B]; NOTHING behind the visible ones.
     """
-    nothing = torch.tensor((-1.0, -1.0, 0.0), device=shown.device)
-    slots = torch.arange(visible.shape[2], device=shown.device)
-    goes_to = (visible.cumsum(dim=2) - 1)[:, :, None, :] == slots[:, None]  # [B, P, slot, K]
-    chosen = (goes_to & visible[:, :, None, :])[..., None] * (shown - nothing)[:, :, None]
-    return chosen.sum(dim=3) + nothing
+    nothing = torch.tensor(NOTHING, device=shown.device)[:, None]
+    slots = torch.arange(visible.shape[1], device=shown.device)[:, None, None]
+    goes_to = torch.where(visible, visible.cumsum(dim=1) - 1, -1)
+    chosen = goes_to[:, None] == slots  # [V, slot, K, B]
+    return (chosen[:, :, :, None] * (shown - nothing)[:, None]).sum(dim=2) + nothing

@@ -137,19 +137,22 @@ class Soccer(Arena):
         return (cells // self.stride - 1) * self.columns + cells % self.stride - 1
 
     def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
-        count, batch = 2 * self.players, len(state["ball"])
-        viewers = list(range(count)) if agent is None else [agent]
+        first, last = (0, 2 * self.players) if agent is None else (agent, agent + 1)
+        batch, viewers, split = len(state["ball"]), last - first, max(min(last, self.players) - first, 0)
         planes = self._planes(state, dtype)
-        of_b = planes[:, list(EXCHANGED)].flip(2) if self.turned else planes
-        sides = [planes if viewer < self.players else of_b for viewer in viewers]
         numbers = torch.arange(self.rows * self.columns, device=planes.device)
-        places = torch.where(state["agents"] == OFF, -1, self._place(state["agents"]))[:, viewers]
-        own = (places[..., None] == numbers).to(dtype)
-        b = [index for index, viewer in enumerate(viewers) if viewer >= self.players]
-        own[:, b] = own[:, b].flip(2) if self.turned else -own[:, b]
-        seen = torch.cat((torch.stack(sides, dim=1), own[:, :, None]), dim=2)
-        seen = seen.view(batch, len(viewers), *self.spec.observation_shape)
-        legal = torch.ones((batch, len(viewers), len(self.offsets)), dtype=torch.bool, device=planes.device)
+        agents = state["agents"][:, first:last]
+        own = (torch.where(agents == OFF, -1, self._place(agents))[..., None] == numbers).to(dtype)
+        seen = planes.new_empty((batch, viewers, PLANES + 1, self.rows * self.columns))
+        of_a, of_b = seen[:, :split], seen[:, split:]
+        of_a[:, :, :PLANES], of_a[:, :, PLANES] = planes[:, None], own[:, :split]
+        if self.turned:
+            of_b[:, :, :PLANES] = planes[:, None, EXCHANGED].flip(3)
+            of_b[:, :, PLANES] = own[:, split:].flip(2)
+        else:
+            of_b[:, :, :PLANES], of_b[:, :, PLANES] = planes[:, None], -own[:, split:]
+        seen = seen.view(batch, viewers, *self.spec.observation_shape)
+        legal = torch.ones((batch, viewers, len(self.offsets)), dtype=torch.bool, device=planes.device)
         return Observation(seen, legal) if agent is None else Observation(seen[:, 0], legal[:, 0])
 
     def global_state(self, state: State, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -65,25 +65,24 @@ def foraging_env(task: str, **options: Any) -> ForagingEnv:
     return gymnasium.make(task, disable_env_checker=True, **options).unwrapped
 
 
-def place(env: ForagingEnv, arena: Foraging, state: State, index: int) -> None:
+def place(env: ForagingEnv, state: State, index: int) -> None:
     """Put lbforaging into one of our starts."""
     env.reset()
     env.field[:] = 0
-    for cell, level in zip(state["foods"][index].tolist(), state["food_levels"][index].tolist(), strict=True):
+    for row, column, level in state["foods"][index].tolist():
         if level:
-            env.field[cell // arena.stride - 1, cell % arena.stride - 1] = level
-    agents = zip(env.players, state["agents"][index].tolist(), state["agent_levels"][index].tolist(), strict=True)
-    for player, cell, level in agents:
-        player.setup((cell // arena.stride - 1, cell % arena.stride - 1), level, env.field_size)
+            env.field[row, column] = level
+    for player, (row, column, level) in zip(env.players, state["agents"][index].tolist(), strict=True):
+        player.setup((row, column), level, env.field_size)
     env._food_spawned = env.field.sum()
     env._gen_valid_moves()
 
 
-def follow(env: ForagingEnv, arena: Foraging, plays: Plays) -> dict[str, Array]:
+def follow(env: ForagingEnv, plays: Plays) -> dict[str, Array]:
     """Play the recorded actions in lbforaging: what it shows and gives at each step."""
     theirs = {name: np.zeros_like(getattr(plays, name)) for name in ("observation", "mask", "rewards", "ended")}
     for episode, (actions, length) in enumerate(zip(plays.actions.tolist(), plays.lengths(), strict=True)):
-        place(env, arena, plays.start, episode)
+        place(env, plays.start, episode)
         seen = env._make_gym_obs()
         for step in range(length):
             theirs["observation"][episode, step] = seen
@@ -98,7 +97,7 @@ def follow(env: ForagingEnv, arena: Foraging, plays: Plays) -> dict[str, Array]:
 def test_foraging(task: str) -> None:
     arena = Foraging(**TASKS[task])
     plays, _ = record(arena, ForagingHeuristic(arena.spec))
-    theirs = follow(foraging_env(task), arena, plays)
+    theirs = follow(foraging_env(task), plays)
     for name in ("observation", "mask", "rewards", "ended"):
         assert_agree(name, getattr(plays, name), theirs[name], plays.live)
     assert (plays.rewards > 0).any(axis=(1, 2)).sum() > EPISODES / 3, "hardly anybody ate"
@@ -109,7 +108,7 @@ def test_foraging_with_a_penalty_and_illegal_actions() -> None:
     task = "Foraging-10x10-3p-3f-v3"
     arena = Foraging(**TASKS[task], penalty=0.1, masks=False)
     plays, _ = record(arena, ForagingHeuristic(arena.spec))
-    theirs = follow(foraging_env(task, penalty=0.1), arena, plays)
+    theirs = follow(foraging_env(task, penalty=0.1), plays)
     for name in ("observation", "rewards", "ended"):
         assert_agree(name, getattr(plays, name), theirs[name], plays.live)
     assert plays.mask.all()
