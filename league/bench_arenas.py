@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from random import randrange
+from random import choices, randrange
 from typing import Any, NamedTuple
 
 import torch
@@ -46,11 +46,20 @@ class Contest(NamedTuple):
         peer: whose environment it is.
         play: makes that environment; each call of what it returns is one environment step of random play. It raises
             ImportError where the peer is not installed.
+        options: of the arena.
+        task: what tells its row from others of the same arena.
     """
 
     arena: str
     peer: str
     play: Callable[[], Advance]
+    options: dict[str, Any] = {}  # noqa: RUF012  (read only)
+    task: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its row."""
+        return f"{self.arena} {self.task}".rstrip()
 
 
 def play_parallel(module: str) -> Advance:
@@ -67,7 +76,64 @@ def play_parallel(module: str) -> Advance:
     return advance
 
 
+def play_foraging(task: str) -> Advance:
+    """Random play in an environment of lbforaging, without gymnasium's wrappers around it."""
+    import gymnasium
+
+    importlib.import_module("lbforaging")
+    env: Any = gymnasium.make(task, disable_env_checker=True).unwrapped
+    agents, actions = len(env.action_space), int(env.action_space[0].n)
+    env.reset(seed=0)
+
+    def advance() -> None:
+        if env.step([randrange(actions) for _ in range(agents)])[2]:
+            env.reset()
+
+    return advance
+
+
+def play_open_spiel(name: str) -> Advance:
+    """Random play in a game of OpenSpiel without a choice of legal actions, whose observations are looked at."""
+    import pyspiel
+
+    importlib.import_module("open_spiel.python.games.iterated_prisoners_dilemma")
+    game = pyspiel.load_game(name)
+    seen = game.get_type().provides_observation_tensor
+    actions, state = game.num_distinct_actions(), game.new_initial_state()
+
+    def advance() -> None:
+        nonlocal state
+        if state.is_terminal():
+            state = game.new_initial_state()
+        if state.is_chance_node():
+            _draw(state)
+        if seen:
+            _ = [state.observation_tensor(player) for player in (0, 1)]
+        state.apply_actions([randrange(actions), randrange(actions)])
+        _draw(state)
+
+    return advance
+
+
+def _draw(state: Any) -> None:
+    """Let chance move by the probabilities of its outcomes."""
+    outcomes, probabilities = zip(*state.chance_outcomes(), strict=True)
+    state.apply_action(choices(outcomes, probabilities)[0])
+
+
+TEN = {"size": 10, "players": 3, "foods": 3, "force_coop": False}
 CONTESTS = (
+    Contest(
+        "foraging", "lbforaging", functools.partial(play_foraging, "Foraging-8x8-2p-2f-coop-v3"), {}, "8x8-2p-2f-coop"
+    ),
+    Contest("foraging", "lbforaging", functools.partial(play_foraging, "Foraging-10x10-3p-3f-v3"), TEN, "10x10-3p-3f"),
+    Contest(
+        "prisoners_dilemma",
+        "open_spiel",
+        functools.partial(play_open_spiel, "python_iterated_prisoners_dilemma"),
+        {"rounds": 9999, "continuation": 0.875, "payoffs": (5, 10, 0, 1)},
+    ),
+    Contest("soccer", "open_spiel", functools.partial(play_open_spiel, "markov_soccer"), {"players": 1}, "1v1"),
     Contest("speaker_listener", "mpe2", functools.partial(play_parallel, "mpe2.simple_speaker_listener_v4")),
     Contest("spread", "mpe2", functools.partial(play_parallel, "mpe2.simple_spread_v3")),
     Contest("tag", "mpe2", functools.partial(play_parallel, "mpe2.simple_tag_v3")),
@@ -83,11 +149,11 @@ def bench_arenas() -> Rows:
     """
     rows: Rows = {}
     for contest in CONTESTS:
-        command = [sys.executable, "-m", "league.bench_arenas", contest.arena]
+        command = [sys.executable, "-m", "league.bench_arenas", contest.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"the process of {contest.arena} ended with {done.returncode}: {done.stderr.strip()}")
-        rows[contest.arena] = json.loads(done.stdout)
+            raise RuntimeError(f"the process of {contest.name} ended with {done.returncode}: {done.stderr.strip()}")
+        rows[contest.name] = json.loads(done.stdout)
     return rows
 
 
@@ -108,7 +174,7 @@ def measure(
         cases["peer"] = contest.play(), 1
     for name, way in ways.items():
         for batch in batches:
-            cases[f"{name}_{batch}"] = _play_ours(arenas.make(contest.arena), batch, way), batch
+            cases[f"{name}_{batch}"] = _play_ours(arenas.make(contest.arena, **contest.options), batch, way), batch
     measured: dict[str, list[float]] = {case: [] for case in cases}
     for _ in range(rounds):
         for case, (advance, batch) in cases.items():
@@ -159,4 +225,4 @@ def _calls_per_second(advance: Advance, seconds: float) -> float:
 if __name__ == "__main__":
     os.sched_setaffinity(0, idlest_cores()[:1])
     torch.set_num_threads(1)
-    print(json.dumps(measure(next(contest for contest in CONTESTS if contest.arena == sys.argv[1]))))
+    print(json.dumps(measure(next(contest for contest in CONTESTS if contest.name == sys.argv[1]))))

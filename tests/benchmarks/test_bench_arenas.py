@@ -12,7 +12,7 @@ from league.bench_arenas import BATCHES, CONTESTS, Advance, Contest, bench_arena
 from league.cli.bench import bench
 
 
-@pytest.mark.parametrize("contest", CONTESTS, ids=lambda each: each.arena)
+@pytest.mark.parametrize("contest", CONTESTS, ids=lambda each: each.name)
 def test_every_contest_is_measured(contest: Contest) -> None:
     row = measure(contest, batches=(1, 16), rounds=1, seconds=0.05, compiler="off")
     assert row["peer"] == contest.peer
@@ -24,9 +24,9 @@ def test_every_contest_is_measured(contest: Contest) -> None:
 
 
 def test_contests_are_arenas_of_ours() -> None:
-    names = [contest.arena for contest in CONTESTS]
+    names = [contest.name for contest in CONTESTS]
     assert len(set(names)) == len(names)
-    assert set(names) <= set(arenas.names())
+    assert {contest.arena for contest in CONTESTS} <= set(arenas.names())
 
 
 def test_a_peer_that_is_not_installed() -> None:
