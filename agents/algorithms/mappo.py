@@ -84,32 +84,29 @@ def generalised_advantages(
     """
     following = discount * value[:, 1:] * ~episodes.terminated.unsqueeze(2)
     error = (reward + following - value[:, :-1]) * episodes.filled.unsqueeze(2)
-    carry = discount * gae_lambda * ~(episodes.terminated | episodes.truncated).unsqueeze(2)
     advantage = torch.zeros_like(error)
     later = torch.zeros_like(error[:, 0])
     for step in reversed(range(error.shape[1])):
-        later = advantage[:, step] = error[:, step] + carry[:, step] * later
+        later = advantage[:, step] = error[:, step] + discount * gae_lambda * later  # 0 behind an episode's end
     return advantage
 
 
-def beyond_death(value: Tensor, reward: Tensor, alive: Tensor, episodes: Episodes, discount: float) -> Tensor:
+def beyond_death(value: Tensor, reward: Tensor, alive: Tensor, discount: float) -> Tensor:
     """Values in which a dead agent's is what it was still given: no critic is trained on the dead, so none is asked.
 
     Args:
         value: [B, T + 1, K], as returns.
-        reward: [B, T, K].
+        reward: [B, T, K], 0 where no step was played.
         alive: bool [B, T + 1, K], before each step and at the end.
-        episodes: their ends.
         discount: gamma.
 
     Returns:
         [B, T + 1, K]; behind a truncation the dead earn nothing, for nobody knows.
     """
-    go_on = discount * ~(episodes.terminated | episodes.truncated).unsqueeze(2)
     result = torch.where(alive, value, 0.0)
     earned = torch.zeros_like(value[:, 0])
     for step in reversed(range(reward.shape[1])):
-        earned = reward[:, step] + go_on[:, step] * earned
+        earned = reward[:, step] + discount * earned
         result[:, step] = torch.where(alive[:, step], value[:, step], earned)
     return result
 
@@ -255,7 +252,7 @@ class MAPPO:
         self.updates += count
         self.environment_steps += int(episodes.filled.sum())
         return {name: float(total) / count for name, total in totals.items()} | {
-            "return": float(episodes.returns.mean())
+            "return_sum": float(episodes.returns.mean())
         }
 
     @torch.no_grad()
@@ -263,21 +260,21 @@ class MAPPO:
         """Values, advantages and returns of the episodes by the networks as they are."""
         config = self.config
         filled = episodes.filled.unsqueeze(2)
-        living = _living(episodes)
-        alive = (living[:, :-1] & filled).float()
-        seen = self._critic_view(episodes, living)
+        lives = living(episodes)
+        alive = (lives[:, :-1] & filled).float()
+        seen = self._critic_view(episodes, lives)
         if config.critic is Critic.TEAM:
-            living = living.any(dim=2, keepdim=True)
-        valued = (living[:, :-1] & filled).float()
+            lives = lives.any(dim=2, keepdim=True)
+        valued = (lives[:, :-1] & filled).float()
         reward = self._rewards(episodes)
         value = self.values(self.critic.parameters["critic"], seen)
         if config.returns is Returns.GAE:
-            known = beyond_death(self._as_returns(value), reward, living, episodes, config.discount)
+            known = beyond_death(self._as_returns(value), reward, lives, config.discount)
             advantage = generalised_advantages(reward, known, episodes, config.discount, config.gae_lambda)
             returns = advantage + known[:, :-1]
         else:
             target = self.values(self.critic.views(self.target_weights)["critic"], seen)
-            known = beyond_death(self._as_returns(target), reward, living, episodes, config.discount)
+            known = beyond_death(self._as_returns(target), reward, lives, config.discount)
             returns = n_step_returns(reward, known, episodes, config.discount, config.n_step)
             advantage = torch.zeros_like(returns)  # taken anew at each epoch
         if config.value_norm:
@@ -309,12 +306,12 @@ class MAPPO:
             reward = self.rewards.standardise(reward) * episodes.filled.unsqueeze(2)
         return reward if config.critic is Critic.TEAM else reward.expand(-1, -1, self.setup.num_agents)
 
-    def _critic_view(self, episodes: Episodes, living: Tensor) -> Tensor:
-        """[B, T + 1, K, F]; of the global state a dead agent's value is told nothing (`living` is [B, T + 1, N])."""
+    def _critic_view(self, episodes: Episodes, lives: Tensor) -> Tensor:
+        """[B, T + 1, K, F]; of the global state a dead agent's value is told nothing (`lives` is [B, T + 1, N])."""
         if self.config.critic is Critic.OBSERVATION:
             return episodes.observation
         state = episodes.state.unsqueeze(2)
-        return state if self.config.critic is Critic.TEAM else state * living.unsqueeze(3)
+        return state if self.config.critic is Critic.TEAM else state * lives.unsqueeze(3)
 
     def _as_returns(self, value: Tensor) -> Tensor:
         return self.norm.denormalise(value) if self.config.value_norm else value
@@ -417,11 +414,11 @@ class MAPPO:
             self.collector.begun = begun
 
 
-def _living(episodes: Episodes) -> Tensor:
+def living(episodes: Episodes) -> Tensor:
     """bool [B, T + 1, N]: an agent without a legal action is dead; who lived to an episode's end lives at its end."""
-    living = episodes.action_mask.any(dim=3)
+    acts = episodes.action_mask.any(dim=3)
     ended = (episodes.terminated | episodes.truncated).unsqueeze(2)
-    return torch.cat((living[:, :1], torch.where(ended, living[:, :-1], living[:, 1:])), dim=1)
+    return torch.cat((acts[:, :1], torch.where(ended, acts[:, :-1], acts[:, 1:])), dim=1)
 
 
 def _taken(log_policy: Tensor, action: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
+from agents.algorithms.coma_settings import PRESETS as COMA_PRESETS
 from agents.algorithms.mappo_settings import PRESETS as PPO_PRESETS
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ ALGORITHMS: dict[str, Algorithm] = {
         "agents.algorithms.mappo_settings:IPPOConfig",
         "agents.algorithms.ippo:build",
         PPO_PRESETS,
+    ),
+    "coma": Algorithm(
+        "Counterfactual policy gradients: what the team loses by an agent's action against its average one",
+        "agents.algorithms.coma_settings:COMAConfig",
+        "agents.algorithms.coma:build",
+        COMA_PRESETS,
     ),
 }
 

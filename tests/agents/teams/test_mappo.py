@@ -107,7 +107,7 @@ def test_beyond_death_is_what_was_still_earned() -> None:
     episodes, reward, value = random_episodes(truncates=False)
     alive = torch.ones(40, 5, 3, dtype=torch.bool)
     alive[:, 2:, 1] = False
-    found = beyond_death(value, reward, alive, episodes, 0.9)
+    found = beyond_death(value, reward, alive, 0.9)
     assert torch.equal(found[..., [0, 2]], value[..., [0, 2]])
     for row, length in enumerate(episodes.lengths.tolist()):
         earned = sum((0.9 ** (later - 2)) * float(reward[row, later, 1]) for later in range(2, length))
