@@ -11,10 +11,10 @@ dt = 0.1 and all masses 1, for every agent at once:
 Two solid bodies at distance d, with radii that sum to r, repel each other with 100 k log(1 + exp((r - d) / k)), where
 k = 1e-3.
 
-Places and velocities are kept in the floating type of the uniforms that the episode was started from. Logarithms and
-exponentials are taken in float64 and rounded, because those of float32 differ by the place in a vector register: so an
-episode is the same to the last bit alone and in any batch. Bodies at exactly the same place do not repel each other
-(mpe2 gives NaN there); with random places that is one case in 2^48.
+Places and velocities are kept in the floating type of the uniforms that the episode was started from. log(1 + exp(x))
+is taken in float64 and rounded, because torch's of float32 differs in the last bit by the place in a vector register,
+and contacts magnify that: so an episode is the same to the last bit alone and in any batch. Bodies at exactly the same
+place do not repel each other (mpe2 gives NaN there); with random places that is one case in 2^48.
 """
 
 from __future__ import annotations

@@ -117,6 +117,6 @@ class Tag(ParticleArena):
 def _strayed(position: Tensor) -> Tensor:
     """[B, prey]: the fine for being near the border or beyond it."""
     far = position.abs()
-    beyond = (2 * far.double() - 2).exp().clamp(max=10.0).to(far.dtype)
+    beyond = (2 * far - 2).exp().clamp(max=10.0)
     near = torch.where(far < 0.9, 0.0, (far - 0.9) * 10)
     return torch.where(far < 1.0, near, beyond).sum(dim=2)

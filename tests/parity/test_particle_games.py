@@ -279,7 +279,7 @@ def play_theirs(name: str, player: str, episodes: int, seed: int) -> Array:
 @pytest.mark.parametrize("name", PEERS)
 def test_the_same_player_earns_the_same_there(name: str, player: str) -> None:
     """Returns by agent of a scripted player in mpe2's environment and in our arena, within four standard errors."""
-    arena, count = arenas.make(name), 200
+    arena, count = arenas.make(name), 100
     theirs = play_theirs(name, player, count, seed=100)
     actors = [scripted.make(player, arena.spec)] * len(arena.spec.teams)
     ours = play_matches(arena, actors, derive_seeds(1, 2000)).returns.double().numpy()
