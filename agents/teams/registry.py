@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel
 
 from agents.algorithms.coma_settings import PRESETS as COMA_PRESETS
+from agents.algorithms.maddpg_settings import PRESETS as MADDPG_PRESETS
 from agents.algorithms.mappo_settings import PRESETS as PPO_PRESETS
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ ALGORITHMS: dict[str, Algorithm] = {
         "agents.algorithms.coma_settings:COMAConfig",
         "agents.algorithms.coma:build",
         COMA_PRESETS,
+    ),
+    "maddpg": Algorithm(
+        "Deterministic policy gradients with critics of the joint action, discrete actions by Gumbel-softmax",
+        "agents.algorithms.maddpg_settings:MADDPGConfig",
+        "agents.algorithms.maddpg:build",
+        MADDPG_PRESETS,
     ),
 }
 
