@@ -188,10 +188,11 @@ def reference(parameters: dict[str, Tensor]) -> nn.Sequential:
 
 def test_an_update_is_the_one_of_a_reference() -> None:
     """Two epochs of MAPPO with a central critic, beside loops over episodes, steps and agents and torch's own Adam."""
-    clip, gamma, lam, entropy_weight, rate = 0.2, 0.9, 0.8, 0.05, 1e-2
+    clip, gamma, lam, entropy_weight, rate = 0.02, 0.9, 0.8, 0.05, 1e-2  # a clip that binds at once
     subject = learner(
         Cues(truncates=True), critic=Critic.TEAM, epochs=2, environments=6, discount=gamma, gae_lambda=lam,
-        entropy=entropy_weight, learning_rate=rate, max_gradient_norm=0.3, value_norm_beta=0.9, huber_delta=0.5,
+        clip=clip, value_clip=clip, entropy=entropy_weight, learning_rate=rate,
+        max_gradient_norm=0.3, value_norm_beta=0.9, huber_delta=0.5,
     )  # fmt: skip
     for _ in range(2):
         subject.train_step()  # moments and statistics are under way, so only one step further is told of both
