@@ -192,13 +192,13 @@ def save(config: LeagueConfig, path: Path) -> None:
     replace_text(path, dumps(config.model_dump(mode="json")))
 
 
-def explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
-    """One line for a person from one of pydantic's errors."""
+def explain(error: ErrorDetails, layers: Sequence[Layer], model: type[BaseModel] = LeagueConfig) -> str:
+    """One line for a person from one of pydantic's errors about `model`."""
     keys = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
     path = ".".join(keys)
     where = source_of(keys, layers)
     if error["type"] == "extra_forbidden":
-        valid = keys_at(keys[:-1])
+        valid = keys_at(keys[:-1], model)
         return f"{where}: unknown key {path!r}; {suggestion(keys[-1], valid)}"
     given = error["input"]
     if error["type"] == "missing":
@@ -231,9 +231,8 @@ def _holds(table: object, keys: Sequence[str]) -> bool:
     return True
 
 
-def keys_at(keys: Sequence[str]) -> list[str]:
+def keys_at(keys: Sequence[str], model: type[BaseModel] = LeagueConfig) -> list[str]:
     """The keys that a section of the configuration knows."""
-    model: type[BaseModel] = LeagueConfig
     for key in keys:
         annotation = model.model_fields[key].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

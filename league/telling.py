@@ -15,6 +15,8 @@ FOREIGN = {
     ("agents.bots.manifest", "BotRejectedError"): 5,
     ("agents.bots.new", "NoTemplateError"): 2,
     ("agents.bots.store", "BotStoreError"): 4,
+    ("agents.teams.core", "TeamMisfitError"): 2,
+    ("agents.teams.registry", "UnknownAlgorithmError"): 2,
     ("agents.scripted.registry", "ScriptedPlayerError"): 2,
     ("matchmaking.rules.registry", "RuleError"): 2,
     ("arenas.registry", "UnknownArenaError"): 2,

@@ -1,12 +1,25 @@
-"""Settings of the Q-learning family (IQL, VDN, QMIX), without torch. The defaults are EPyMARL's published recipe."""
+"""Settings of the Q-learning family (IQL, VDN, QMIX) and the published recipes as presets, without torch."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.teams.settings import TeamNetworkConfig, Width
+
+
+Q_PRESETS: dict[str, dict[str, Any]] = {
+    # EPyMARL's configuration files: no GRU (`use_rnn: False` puts a dense layer in its place). Its wrapper of gym
+    # never flags a time limit, so that every limit counts as an end of the task: bootstrapping there is not its recipe.
+    "epymarl": {"network": {"hidden": [64, 64], "memory": 0}, "bootstrap_truncated": False},
+    "recurrent": {"network": {"hidden": [64], "memory": 64}, "bootstrap_truncated": False},
+    "bootstrapped": {"network": {"hidden": [64, 64], "memory": 0}},
+}
+"""What each recipe sets beside the defaults of `QConfig`; the first is what is trained unless told otherwise."""
+# pymarl2 (Hu et al. 2021, "Rethinking the implementation tricks"): TD(lambda) on top of a recurrent QMIX.
+QMIX_PRESETS: dict[str, dict[str, Any]] = Q_PRESETS | {"pymarl2": Q_PRESETS["recurrent"] | {"td_lambda": 0.6}}
 
 
 class Reward(StrEnum):
@@ -17,7 +30,7 @@ class Reward(StrEnum):
 
 
 class QConfig(BaseModel):
-    """Hyperparameters of deep Q-learning for teams.
+    """Hyperparameters of deep Q-learning for teams; the numbers are EPyMARL's (Papoudakis et al. 2021).
 
     Attributes:
         sharing: whether all agents share one network.
@@ -26,8 +39,8 @@ class QConfig(BaseModel):
         reward: `team` is the sum over the team's agents; `agent` is each agent's own, which only IQL can learn from.
         standardise_rewards: subtract the mean of all rewards so far and divide by their deviation.
         discount: gamma.
-        bootstrap_truncated: a time limit does not end the task, and the last target of a truncated episode has the value
-            of its true final observation; false takes the limit for the end, as EPyMARL's wrapper of gym does.
+        bootstrap_truncated: a time limit does not end the task: the last target of a truncated episode has the value of
+            its true final observation; false takes the limit for the end, as EPyMARL does.
         td_lambda: of the lambda-return over an episode; 0 is the one-step target.
         double: the online network chooses the action whose target value is taken (van Hasselt et al. 2016).
         learning_rate: Adam's.

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from agents.algorithms.coma_settings import PRESETS as COMA_PRESETS
 from agents.algorithms.maddpg_settings import PRESETS as MADDPG_PRESETS
 from agents.algorithms.mappo_settings import PRESETS as PPO_PRESETS
+from agents.teams.q_settings import Q_PRESETS, QMIX_PRESETS
 
 if TYPE_CHECKING:
     import torch
@@ -55,19 +56,19 @@ ALGORITHMS: dict[str, Algorithm] = {
         "Independent deep Q-learning",
         "agents.teams.q_settings:QConfig",
         "agents.algorithms.iql:build",
-        {"epymarl": {}},
+        Q_PRESETS,
     ),
     "vdn": Algorithm(
         "Value decomposition: the team's value is the sum of its agents'",
         "agents.teams.q_settings:QConfig",
         "agents.algorithms.vdn:build",
-        {"epymarl": {}},
+        Q_PRESETS,
     ),
     "qmix": Algorithm(
         "Value decomposition: the team's value is monotonic in its agents'",
         "agents.teams.q_settings:QMIXConfig",
         "agents.algorithms.qmix:build",
-        {"epymarl": {}, "pymarl2": {"td_lambda": 0.6}},
+        QMIX_PRESETS,
     ),
     "mappo": Algorithm(
         "Proximal policy optimisation with a critic of the global state",
