@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.teams.settings import TeamNetworkConfig, Width
 
-
 Q_PRESETS: dict[str, dict[str, Any]] = {
     # EPyMARL's configuration files: no GRU (`use_rnn: False` puts a dense layer in its place). Its wrapper of gym
     # never flags a time limit, so that every limit counts as an end of the task: bootstrapping there is not its recipe.

@@ -98,7 +98,7 @@ def test_it_ends_after_the_time_that_it_is_given(tmp_path: Path) -> None:
         ("qmix spread --set learning_rate=fast", "learning_rate = 'fast' is not valid"),
         ("qmix spread --set arena.M=3", "arena 'spread' has no option 'M'"),
         ("qmix spread --set arena=3", "as arena.N=3"),
-        ("vdn spread --preset pymarl2", "vdn has no preset 'pymarl2'; valid: "),
+        ("vdn spread --preset pymarl2", "vdn has no preset 'pymarl2'; did you mean 'epymarl'?"),
         ("qmix spread --for soon", "expected a duration"),
         ("vdn spread -o .", ". is not an empty folder"),
     ],
