@@ -29,6 +29,8 @@ from league.settings import Layer, explain, merge, set_layer
 EVALUATIONS, METRICS, CHECKPOINTS, SUMMARY = "evaluations.json", "metrics", "checkpoints", "summary.json"
 ARENA_KEY = "arena"
 """`--set arena.KEY=VALUE` is an option of the arena; every other key is one of the algorithm's."""
+ENVIRONMENTS = 16
+"""Run in lockstep where neither the caller nor the algorithm's settings name a number."""
 
 Report = Callable[[int, "Point"], None]
 """Is told the seed and each evaluation as soon as it is made."""
@@ -139,7 +141,7 @@ def plan(
     preset: str | None = None,
     steps: int = 2_000_000,
     duration: float | None = None,
-    environments: int = 16,
+    environments: int | None = None,
     every: int = 50_000,
     episodes: int = 100,
 ) -> Plan:
@@ -152,7 +154,7 @@ def plan(
         preset: of the algorithm; the first unless given.
         steps: see `Plan`.
         duration: see `Plan`.
-        environments: see `Plan`.
+        environments: see `Plan`; as many as the settings name, or 16, unless given.
         every: see `Plan`.
         episodes: see `Plan`.
 
@@ -177,6 +179,8 @@ def plan(
         config = found.settings().model_validate(merged)
     except ValidationError as error:
         raise ConfigError(explain(error.errors()[0], layers, found.settings())) from error
+    if environments is None:  # a recipe may be made for a number of them, as MAPPO's are
+        environments = dict(config).get("environments", ENVIRONMENTS)
     checked = Plan(
         algorithm=algorithm, preset=chosen, arena=arena, arena_options=options, config=config, steps=steps,
         duration=duration, environments=environments, every=every, episodes=episodes,

@@ -25,7 +25,7 @@ ROOT = Path("trained")
 @click.option("--for", "limit", metavar="TIME", help="Train for so long at most: 90s, 10m, 2h.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many, from --seed on.")
-@click.option("--environments", type=click.IntRange(min=1), default=16, show_default=True, help="Run in lockstep.")
+@click.option("--environments", type=click.IntRange(min=1), help="Run in lockstep (default: the preset's, or 16).")
 @click.option("--preset", help="A published recipe to begin from (default: the algorithm's first).")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="A setting; arena.KEY is the arena's.")
 @click.option("--every", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps to an evaluation.")
@@ -40,7 +40,7 @@ def train(
     limit: str | None,
     seed: int,
     seeds: int,
-    environments: int,
+    environments: int | None,
     preset: str | None,
     assignments: tuple[str, ...],
     every: int,
