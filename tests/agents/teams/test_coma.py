@@ -120,6 +120,16 @@ def test_the_dead_are_in_no_loss_and_no_statistic() -> None:
         assert torch.equal(first, second)
 
 
+def test_the_statistics_are_those_of_the_living() -> None:
+    """After one update the normalised returns of the living have mean 0, and those of all have not."""
+    subject = learner(Cues(), environments=16)
+    episodes = collected(subject)
+    _, returns = subject._targets(episodes)
+    lived = living(episodes)[:, :-1] & episodes.filled.unsqueeze(2)
+    assert abs(float(returns[lived].mean())) < 1e-5
+    assert abs(float(returns.mean())) > 1e-2
+
+
 @pytest.mark.parametrize("variant", [{}, {"sharing": False}, {"actor_network": GRU}])
 def test_it_learns_to_name_the_cue(variant: dict[str, Any]) -> None:
     subject = learner(Cues(deadly=False, truncates=True), environments=32, critic_steps=4, **variant)
