@@ -116,7 +116,9 @@ _GRU = {"hidden": (64,), "memory": 64, "normalise": True, "start": Start.ORTHOGO
 PRESETS: dict[str, dict[str, Any]] = {
     # The on-policy repository's recipe (Yu et al. 2022) with networks without memory: the defaults.
     "on_policy": {},
-    # The same with a GRU in policy and critic, that repository's `rmappo`.
+    # Our own: half of the passes, in eight parts each, at a higher rate. As much work a step, and sooner there.
+    "fast": {"agent_ids": True, "minibatches": 8, "epochs": 5, "learning_rate": 2e-3},
+    # The published one with a GRU in policy and critic, that repository's `rmappo`.
     "recurrent": {"actor_network": _GRU, "critic_network": _GRU},
     # EPyMARL's (Papoudakis et al. 2021): n-step returns with a target critic, and nothing normalised but the rewards.
     "epymarl": {
@@ -135,4 +137,4 @@ PRESETS: dict[str, dict[str, Any]] = {
         "normalise_advantages": False,
     },
 }
-"""What the published recipes set beside the defaults, of MAPPO and IPPO alike."""
+"""What each recipe sets beside the defaults, of MAPPO and IPPO alike; the first is trained unless told otherwise."""

@@ -294,7 +294,7 @@ def test_it_learns_to_name_the_cue(variant: str, truncates: bool) -> None:
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_it_goes_on_as_if_it_had_not_stopped(name: str) -> None:
     def fresh() -> MAPPO:
-        config = MAPPOConfig.model_validate({**PRESETS[name], "environments": 8, "minibatches": 2})
+        config = MAPPOConfig.model_validate({**PRESETS[name], "environments": 8})
         return mappo.build(Cues(), config, environments=8, seed=1, device=CPU)
 
     whole, first, second = fresh(), fresh(), fresh()
