@@ -19,8 +19,8 @@ from agents.bots.store import BotStore
 from agents.checkpoint import CheckpointStore
 from agents.core import Agent
 from agents.durable import SUFFIX, is_sha256, read, sha256
-from agents.policy import load_agent
 from agents.scripted import is_scripted, make
+from agents.teams.policy import load_player
 from arenas.core import Arena
 from arenas.match import BATCH
 from league.bot_host import BotHost, HostedBot
@@ -146,7 +146,7 @@ class Entrants:
         return self._host.actor(source, source.name)
 
     def _checkpoint(self, text: str, path: Path) -> Entrant:
-        agent = load_agent(path, self._arena, temperature=self._temperature)
+        agent = load_player(path, self._arena, self._temperature)
         version = path.stem if is_sha256(path.stem) else sha256(read(path))
         return Entrant(text, path.stem, Kind.FROZEN, version, agent)
 

@@ -9,8 +9,8 @@ from agents.bots.manifest import BotRejectedError
 from agents.bots.store import BotStore, BotStoreError
 from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.core import Agent
-from agents.policy import load_agent
 from agents.scripted import ScriptedPlayerError, make
+from agents.teams.policy import load_player
 from arenas.core import Arena
 from league.bot_host import BotHost
 from league.errors import InputError
@@ -85,7 +85,7 @@ class Roster:
         if player.kind in (Kind.FROZEN, Kind.BOT) and player.checkpoint is not None:
             try:
                 path = self._checkpoints.path(player.checkpoint)
-                return load_agent(path, self._arena, temperature=self._temperature)
+                return load_player(path, self._arena, self._temperature)
             except CheckpointError as error:
                 raise UnplayableError(player, str(error)) from error
         raise UnplayableError(

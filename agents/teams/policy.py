@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from agents.checkpoint import CheckpointError, CheckpointStore, Manifest, read_checkpoint
-from agents.core import Parameters
+from agents.core import Agent, Parameters
 from agents.play import sample
+from agents.policy import load_agent
 from agents.teams.core import TeamSetup
 from agents.teams.networks import TeamNetwork
 from agents.teams.settings import TeamNetworkConfig
@@ -144,6 +145,22 @@ def save_team(
 def is_team(manifest: Manifest) -> bool:
     """Whether a checkpoint holds a team rather than a single agent."""
     return manifest.network.get("kind") == "team"
+
+
+def load_player(path: Path, arena: Arena, temperature: float | None = None) -> Agent:
+    """The player in a checkpoint, a team or a single agent.
+
+    Args:
+        path: the file.
+        arena: the arena that it is to play.
+        temperature: overrides that of a single agent. A team plays at its own: action values are no logits.
+
+    Raises:
+        CheckpointError: it cannot play there, or is damaged.
+    """
+    if is_team(read_checkpoint(path)[1]):
+        return load_team(path, arena)
+    return load_agent(path, arena, temperature=temperature)
 
 
 def load_team(

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.checkpoint import CheckpointStore
+from agents.checkpoint import CheckpointStore, Manifest
 from agents.durable import CheckpointError
+from agents.networks import Network
+from agents.policy import PolicyAgent
+from agents.settings import NetworkConfig
 from agents.teams.core import TeamSetup
 from agents.teams.evaluation import Evaluation, evaluate, over_seeds
 from agents.teams.networks import TeamNetwork
-from agents.teams.policy import TeamPolicy, load_team, save_team
+from agents.teams.policy import TeamPolicy, load_player, load_team, save_team
 from agents.teams.settings import TeamNetworkConfig
 from arenas.core import Arena, Observation
 from arenas.match import play_matches
@@ -146,3 +149,20 @@ def test_the_interval_over_seeds_is_students() -> None:
     assert over_seeds([1.0]).low is None
     with pytest.raises(ValueError, match="no seeds"):
         over_seeds([])
+
+
+def test_a_checkpoint_is_loaded_as_the_kind_of_player_that_it_holds(tmp_path: Path) -> None:
+    store, arena = CheckpointStore(tmp_path), make("spread")
+    team = load_player(store.path(save_team(store, policy(arena), 0)), arena, temperature=1.0)
+    assert isinstance(team, TeamPolicy)
+    assert team.temperature == 0  # action values are no logits
+    network = Network(NetworkConfig(hidden=(8,)), arena.spec.observation_shape, arena.spec.num_actions)
+    weights = network.layout.views(network.initial(torch.Generator()))
+    manifest = Manifest(
+        arena="spread", observation_shape=arena.spec.observation_shape, num_actions=5,
+        network=network.config.model_dump(mode="json"),
+    )  # fmt: skip
+    path = store.path(store.save({name: tensor[0] for name, tensor in weights.items()}, manifest))
+    assert isinstance(load_player(path, arena, temperature=0.5), PolicyAgent)
+    with pytest.raises(CheckpointError, match="single agent of spread, no team"):
+        load_team(path, arena)
