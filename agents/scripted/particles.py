@@ -39,13 +39,13 @@ def ahead(velocity: Tensor, push: float, coast: float, top_speed: float = float(
     """[R, 5, 2]: how far each move takes an agent in a step and `coast` seconds; `velocity` is [R, 2]."""
     directions = torch.tensor(DIRECTIONS, dtype=velocity.dtype, device=velocity.device)
     after = velocity[:, None] * (1 - DAMPING) + directions * (push * DT)
-    after = after * (top_speed / length(after)).clamp(max=1.0)[..., None]
+    after = after * (top_speed / length(after, -1)).clamp(max=1.0)[..., None]
     return velocity[:, None] * DT + after * coast
 
 
 def near(target: Tensor, velocity: Tensor) -> Tensor:
     """int64 [R]: the move that comes nearest to a target [R, 2] that is given as seen from the agent."""
-    return length(target[:, None] - ahead(velocity, ACCELERATION, COAST)).argmin(dim=1)
+    return length(target[:, None] - ahead(velocity, ACCELERATION, COAST), -1).argmin(dim=1)
 
 
 def best_assignment(ways: Tensor) -> Tensor:
@@ -165,18 +165,18 @@ class TagHeuristic:
         """[R, 5]: how bad each move is for a predator."""
         mates, prey = others[:, : self.predators - 1], others[:, self.predators - 1 :]
         to = ahead(velocity, PREDATOR_PUSH, CHASE_COAST, PREDATOR_SPEED)[:, :, None]
-        miss = length((prey + LEAD * speeds)[:, None] - to).amin(dim=2)
-        crowd = (APART - length(mates[:, None] - to)).clamp(min=0).sum(dim=2)
+        miss = length((prey + LEAD * speeds)[:, None] - to, -1).amin(dim=2)
+        crowd = (APART - length(mates[:, None] - to, -1)).clamp(min=0).sum(dim=2)
         return miss + 0.3 * crowd + _bump(obstacles, to, PREDATOR_RADIUS)
 
     def _flee(self, velocity: Tensor, place: Tensor, obstacles: Tensor, others: Tensor) -> Tensor:
         """[R, 5]: how bad each move is for a prey."""
         to = ahead(velocity, PREY_PUSH, FLEE_COAST, PREY_SPEED)
-        fear = (-length(others[:, None, : self.predators] - to[:, :, None]) / FRIGHT).exp().sum(dim=2)
+        fear = (-length(others[:, None, : self.predators] - to[:, :, None], -1) / FRIGHT).exp().sum(dim=2)
         outside = ((place[:, None] + to).abs() - SHORE).clamp(min=0).sum(dim=2)
         return fear + outside + _bump(obstacles, to[:, :, None], PREY_RADIUS)
 
 
 def _bump(obstacles: Tensor, to: Tensor, radius: float) -> Tensor:
     """[R, 5]: how deep in obstacles each move ends."""
-    return (radius + OBSTACLE_RADIUS - length(obstacles[:, None] - to)).clamp(min=0).sum(dim=2)
+    return (radius + OBSTACLE_RADIUS - length(obstacles[:, None] - to, -1)).clamp(min=0).sum(dim=2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from arenas.core import ArenaSpec, State, Turns
 from arenas.games.particles import (
@@ -14,6 +13,7 @@ from arenas.games.particles import (
     ParticleArena,
     move,
     offsets,
+    planes,
     scattered,
     whole_number,
 )
@@ -76,19 +76,18 @@ class SpeakerListener(ParticleArena):
         return {"position": position, "velocity": velocity, "word": actions[:, SPEAKER]}
 
     def _views(self, state: State) -> list[Tensor]:
-        position = state["position"]
-        channels = torch.arange(LANDMARKS, device=position.device)
-        colour = DIM + (BRIGHT - DIM) * (state["goal"][:, None] == channels).to(position.dtype)
-        word = (state["word"][:, None] == channels).to(position.dtype)
-        ways = offsets(position, state["landmark"]).flatten(1)
-        return [colour, torch.cat((state["velocity"][:, 0], ways, word), dim=1)]
+        place = planes(state["position"])
+        channels = torch.arange(LANDMARKS, device=place.device)[:, None]
+        colour = DIM + (BRIGHT - DIM) * (state["goal"] == channels).to(place.dtype)
+        word = (state["word"] == channels).to(place.dtype)
+        ways = offsets(place, planes(state["landmark"])).flatten(1, 2)
+        return [colour[None], torch.cat((planes(state["velocity"]), ways, word[None]), dim=1)]
 
     def _rewards(self, state: State) -> Tensor:
-        goal = functional.one_hot(state["goal"], LANDMARKS).to(torch.bool)
-        way = offsets(state["position"], state["landmark"])[:, 0]
-        x, y = way.unbind(-1)
-        squared = torch.where(goal, x * x + y * y, 0.0).sum(dim=1)
-        return -squared[:, None].expand(-1, 2)
+        x, y = offsets(planes(state["position"]), planes(state["landmark"]))[0].unbind(1)
+        channels = torch.arange(LANDMARKS, device=x.device)[:, None]
+        squared = torch.where(state["goal"] == channels, x * x + y * y, 0.0).sum(dim=0)  # zeros but for one
+        return -squared.expand(2, -1)
 
     def render(self, state: State, index: int) -> str:
         said = int(state["word"][index])

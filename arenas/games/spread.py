@@ -15,7 +15,9 @@ from arenas.games.particles import (
     length,
     move,
     offsets,
+    planes,
     scattered,
+    total,
     whole_number,
     without_self,
 )
@@ -72,15 +74,15 @@ class Spread(ParticleArena):
         return {"position": position, "velocity": velocity}
 
     def _views(self, state: State) -> list[Tensor]:
-        position = state["position"]
-        goals = offsets(position, state["landmark"]).flatten(2)
-        others = without_self(offsets(position, position)).flatten(2)
-        silence = position.new_zeros((*position.shape[:2], WORDS * (self.spec.num_agents - 1)))
-        return [torch.cat((state["velocity"], position, goals, others, silence), dim=2)]
+        place, agents = planes(state["position"]), self.spec.num_agents
+        goals = offsets(place, planes(state["landmark"])).flatten(1, 2)
+        others = without_self(offsets(place, place)).flatten(1, 2)
+        silence = place.new_zeros((agents, WORDS * (agents - 1), place.shape[2]))
+        return [torch.cat((planes(state["velocity"]), place, goals, others, silence), dim=1)]
 
     def _rewards(self, state: State) -> Tensor:
-        position = state["position"]
-        uncovered = length(offsets(position, state["landmark"])).amin(dim=1).sum(dim=1)
-        touching = length(without_self(offsets(position, position))) < contact_distance(self.bodies, position)
-        local = touching.sum(dim=2).to(position.dtype)
-        return -((1 - self.local_ratio) * uncovered[:, None] + self.local_ratio * local)
+        place = planes(state["position"])
+        uncovered = total(length(offsets(place, planes(state["landmark"]))).amin(dim=0), dim=0)
+        touching = length(without_self(offsets(place, place))) < contact_distance(self.bodies, place)
+        local = touching.sum(dim=1).to(place.dtype)
+        return -((1 - self.local_ratio) * uncovered + self.local_ratio * local)

@@ -13,7 +13,9 @@ from arenas.games.particles import (
     length,
     move,
     offsets,
+    planes,
     scattered,
+    total,
     whole_number,
     without_self,
 )
@@ -90,33 +92,28 @@ class Tag(ParticleArena):
         return {"position": position, "velocity": velocity}
 
     def _views(self, state: State) -> list[Tensor]:
-        position, velocity, first = state["position"], state["velocity"], self.predators
-        prey = velocity[:, first:]
-        common = torch.cat(
-            (
-                velocity,
-                position,
-                offsets(position, state["landmark"]).flatten(2),
-                without_self(offsets(position, position)).flatten(2),
-            ),
-            dim=2,
-        )
-        seen = prey.flatten(1)[:, None].expand(-1, first, -1)
-        others = without_self(prey[:, None].expand(-1, prey.shape[1], -1, -1)).flatten(2)
-        return [torch.cat((common[:, :first], seen), dim=2), torch.cat((common[:, first:], others), dim=2)]
+        place, speed, first = planes(state["position"]), planes(state["velocity"]), self.predators
+        obstacles = offsets(place, planes(state["landmark"])).flatten(1, 2)
+        common = (speed, place, obstacles, without_self(offsets(place, place)).flatten(1, 2))
+        prey = speed[first:]
+        seen = prey.flatten(0, 1).expand(first, -1, -1)
+        others = without_self(prey.expand(len(prey), -1, -1, -1)).flatten(1, 2)
+        return [
+            torch.cat((*(each[:first] for each in common), seen), dim=1),
+            torch.cat((*(each[first:] for each in common), others), dim=1),
+        ]
 
     def _rewards(self, state: State) -> Tensor:
-        position, first = state["position"], self.predators
-        touch = PREDATOR_RADIUS + PREY_RADIUS
-        touching = length(offsets(position[:, first:], position[:, :first])) < touch  # [B, prey, predators]
-        caught = touching.sum(dim=2).to(position.dtype)
-        chase = TAG * caught.sum(dim=1, keepdim=True).expand(-1, first)
-        return torch.cat((chase, -TAG * caught - _strayed(position[:, first:])), dim=1)
+        place, first = planes(state["position"]), self.predators
+        touching = length(offsets(place[first:], place[:first])) < PREDATOR_RADIUS + PREY_RADIUS  # [prey, predators, B]
+        caught = touching.sum(dim=1).to(place.dtype)
+        chase = TAG * caught.sum(dim=0).expand(first, -1)
+        return torch.cat((chase, -TAG * caught - _strayed(place[first:])))
 
 
-def _strayed(position: Tensor) -> Tensor:
-    """[B, prey]: the fine for being near the border or beyond it."""
-    far = position.abs()
+def _strayed(place: Tensor) -> Tensor:
+    """[prey, B]: the fine for being near the border or beyond it."""
+    far = place.abs()
     beyond = (2 * far - 2).exp().clamp(max=10.0)
     near = torch.where(far < 0.9, 0.0, (far - 0.9) * 10)
-    return torch.where(far < 1.0, near, beyond).sum(dim=2)
+    return total(torch.where(far < 1.0, near, beyond), dim=1)

@@ -62,8 +62,8 @@ def test_each_agent_has_its_own_push_and_top_speed() -> None:
     _, speed = move(UNLIKE, position, torch.zeros_like(position), torch.full((1, 3), RIGHT))
     torch.testing.assert_close(speed[0, :, 0], torch.tensor([0.3, 0.4, 0.5]))
     _, speed = move(UNLIKE, position, 2 * torch.ones_like(position), torch.full((1, 3), RIGHT))
-    assert length(speed)[0, 0].item() == pytest.approx(0.5)
-    assert length(speed)[0, 1].item() == pytest.approx((1.9**2 + 1.5**2) ** 0.5)
+    assert length(speed, -1)[0, 0].item() == pytest.approx(0.5)
+    assert length(speed, -1)[0, 1].item() == pytest.approx((1.9**2 + 1.5**2) ** 0.5)
 
 
 def test_two_at_one_place_are_not_torn_apart_by_nan() -> None:
@@ -74,19 +74,19 @@ def test_two_at_one_place_are_not_torn_apart_by_nan() -> None:
 
 
 def test_rows_without_the_viewer() -> None:
-    table = torch.arange(2 * 4 * 4 * 3).view(2, 4, 4, 3)
+    table = torch.arange(4 * 4 * 3 * 2).view(4, 4, 3, 2)
     rows = without_self(table)
     for agent in range(4):
         others = [other for other in range(4) if other != agent]
-        assert torch.equal(rows[:, agent], table[:, agent, others])
-    assert without_self(table[:, :1, :1]).shape == (2, 1, 0, 3)
+        assert torch.equal(rows[agent], table[agent, others])
+    assert without_self(table[:1, :1]).shape == (1, 0, 3, 2)
 
 
 def test_when_agents_touch() -> None:
     expected = torch.tensor([[0.2, 0.3, 0.2], [0.3, 0.4, 0.3], [0.2, 0.3, 0.2]])
     touch = contact_distance(UNLIKE, expected)
     assert isinstance(touch, Tensor)
-    torch.testing.assert_close(touch, expected)
+    torch.testing.assert_close(touch[:, :, 0], expected)
     assert contact_distance(PAIR, expected) == 0.3
 
 
