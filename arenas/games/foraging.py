@@ -142,7 +142,7 @@ class Foraging(Arena):
         cells = torch.arange(self.size**2, device=agents.device)
         row, column = cells // self.size, cells % self.size
         interior = (torch.minimum(row, column) > 0) & (torch.maximum(row, column) < self.size - 1)
-        free = interior & (cells != agents[:, :, None]).all(dim=1)
+        free = interior.repeat(len(agents), 1).scatter(1, agents, False)
         down, across = (row[:, None] - row).abs(), (column[:, None] - column).abs()
         apart = (torch.maximum(down, across) > 1) & ((torch.minimum(down, across) > 0) | (down + across > 2))
         places = []
