@@ -262,7 +262,7 @@ class MAPPO:
         filled = episodes.filled.unsqueeze(2)
         lives = living(episodes)
         alive = (lives[:, :-1] & filled).float()
-        seen = self._critic_view(episodes, lives)
+        seen = self._critic_view(episodes)
         if config.critic is Critic.TEAM:
             lives = lives.any(dim=2, keepdim=True)
         valued = (lives[:, :-1] & filled).float()
@@ -306,12 +306,12 @@ class MAPPO:
             reward = self.rewards.standardise(reward) * episodes.filled.unsqueeze(2)
         return reward if config.critic is Critic.TEAM else reward.expand(-1, -1, self.setup.num_agents)
 
-    def _critic_view(self, episodes: Episodes, lives: Tensor) -> Tensor:
-        """[B, T + 1, K, F]; of the global state a dead agent's value is told nothing (`lives` is [B, T + 1, N])."""
+    def _critic_view(self, episodes: Episodes) -> Tensor:
+        """[B, T + 1, K, F]."""
         if self.config.critic is Critic.OBSERVATION:
             return episodes.observation
-        state = episodes.state.unsqueeze(2)
-        return state if self.config.critic is Critic.TEAM else state * lives.unsqueeze(3)
+        values = 1 if self.config.critic is Critic.TEAM else self.setup.num_agents
+        return episodes.state.unsqueeze(2).expand(-1, -1, values, -1)
 
     def _as_returns(self, value: Tensor) -> Tensor:
         return self.norm.denormalise(value) if self.config.value_norm else value

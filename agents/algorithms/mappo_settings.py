@@ -15,9 +15,7 @@ class Critic(StrEnum):
     """What a critic sees and how many values it has."""
 
     TEAM = "team"  # the global state: one value for the whole team (MAPPO)
-    AGENT = (
-        "agent"  # the global state and the agent's number: a value for each agent, a dead one's state is zero (MAPPO)
-    )
+    AGENT = "agent"  # the global state and the agent's number: a value for each agent (MAPPO)
     OBSERVATION = "observation"  # the agent's own observation: a value for each agent (IPPO)
 
 

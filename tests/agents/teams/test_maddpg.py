@@ -117,9 +117,7 @@ def test_the_dead_are_in_no_loss() -> None:
         assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize(
-    "variant", [{}, {"sharing": False}, {"reward": Reward.AGENT}, {"actor_network": GRU, "critic_network": GRU}]
-)
+@pytest.mark.parametrize("variant", [{}, {"sharing": False}, {"reward": Reward.AGENT}, {"actor_network": GRU}])
 def test_it_learns_to_name_the_cue(variant: dict[str, Any]) -> None:
     subject = learner(Cues(deadly=False, truncates=True), **variant)
 
