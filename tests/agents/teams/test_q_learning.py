@@ -238,7 +238,7 @@ def test_updates_keep_their_ratio_to_episodes(ratio: float) -> None:
 
 @pytest.mark.parametrize("name", ["iql", "vdn", "qmix"])
 def test_a_saved_learner_goes_on_bit_for_bit(name: str) -> None:
-    options: dict[str, Any] = {"network": {"hidden": [8], "memory": 8}, "updates_per_episode": 0.6, "buffer": 12}
+    options: dict[str, Any] = {"network": {"hidden": [8], "memory": 8}, "updates_per_episode": 0.5, "buffer": 12}
     first = learner(name, Clock(3), environments=5, **options)
     for _ in range(4):
         first.train_step()

@@ -15,7 +15,8 @@ from agents.teams.settings import Start, TeamNetworkConfig
 def test_unrolling_equals_stepping(stack: int, memory: int, normalise: bool) -> None:
     config = TeamNetworkConfig(hidden=(6, 7), memory=memory, normalise=normalise)
     network, generator = TeamNetwork(config, 5, 4), torch.Generator().manual_seed(0)
-    parameters = network.layout.views(network.initial(generator, stack))
+    views = network.layout.views(network.initial(generator, stack))
+    parameters = {name: view.clone().requires_grad_() for name, view in views.items()}
     inputs = torch.randn(stack, 9, 2, 5, generator=generator)
     unrolled = network.unroll(parameters, inputs)
     held = network.initial_memory(stack, 2, torch.device("cpu"))
@@ -24,6 +25,9 @@ def test_unrolling_equals_stepping(stack: int, memory: int, normalise: bool) -> 
         out, held = network.apply(parameters, step, held)
         steps.append(out)
     torch.testing.assert_close(unrolled, torch.stack(steps, dim=1))
+    leaves = list(parameters.values())  # and so are the gradients, through all the steps
+    expected = torch.autograd.grad(torch.stack(steps, dim=1).square().sum(), leaves)
+    torch.testing.assert_close(torch.autograd.grad(unrolled.square().sum(), leaves), expected)
     if memory:  # and the memory matters: the last step alone is something else
         alone, _ = network.apply(parameters, inputs[:, -1], network.initial_memory(stack, 2, torch.device("cpu")))
         assert not torch.allclose(unrolled[:, -1], alone, atol=1e-3)

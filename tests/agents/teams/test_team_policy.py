@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,21 @@ def test_rows_that_are_not_live_keep_their_memory() -> None:
     actor.act(Observation(seen, mask), torch.empty(6, 0), live)
     assert actor._memory is not None
     assert (actor._memory[0].abs().sum(1) > 0).tolist() == live.tolist()
+
+
+@pytest.mark.parametrize("sharing", [True, False])
+def test_a_live_row_is_the_same_row_of_the_memory_when_both_teams_are_held(sharing: bool) -> None:
+    arena = make("soccer", players=2)
+    actor, size = policy(arena, sharing=sharing), math.prod(arena.spec.observation_shape)
+    actor.sit(arena.spec.agents, range(3), range(3))
+    actor.begin(2 * 2 * 3, torch.device("cpu"))
+    live = torch.zeros(2, 2, 3, dtype=torch.bool)  # team, agent, match
+    live[1, 0, 2] = True
+    mask = torch.ones(12, arena.spec.num_actions, dtype=torch.bool)
+    actor.act(Observation(torch.randn(12, size), mask), torch.empty(12, 0), live.flatten())
+    assert actor._memory is not None
+    moved = (actor._memory.abs().sum(2) > 0).reshape(2, 2, 3)  # agent, team, match
+    assert torch.equal(moved.transpose(0, 1), live)
 
 
 @pytest.mark.parametrize("sharing", [True, False])
