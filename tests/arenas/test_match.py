@@ -95,7 +95,8 @@ def test_log_replays(name: str) -> None:
     for number, actions in enumerate(outcomes.actions.unbind(1)):
         assert torch.equal((actions != NOT_PLAYED).view(37, -1).any(dim=1), live)
         assert torch.equal(live, number < outcomes.lengths)
-        step = arena.step(state, actions.clamp(min=0), uniforms(SEEDS, number, 1, STEP_STREAM), live)
+        chance = uniforms(SEEDS, number, arena.spec.step_uniforms, STEP_STREAM)
+        step = arena.step(state, actions.clamp(min=0), chance, live)
         returns += step.rewards
         state, live = step.state, live & ~(step.terminated | step.truncated)
     assert not live.any()
