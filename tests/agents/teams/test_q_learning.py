@@ -240,7 +240,7 @@ def test_updates_keep_their_ratio_to_episodes(ratio: float) -> None:
 def test_a_saved_learner_goes_on_bit_for_bit(name: str) -> None:
     options: dict[str, Any] = {"network": {"hidden": [8], "memory": 8}, "updates_per_episode": 0.5, "buffer": 12}
     first = learner(name, Clock(3), environments=5, **options)
-    for _ in range(4):
+    for _ in range(3):  # 15 episodes at half an update each: one update is half owed
         first.train_step()
     tensors, _ = decode(None, encode(first.state(), ""))  # type: ignore[arg-type]  # the path is for messages only
     second = learner(name, Clock(3), environments=5, seed=9, **options)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,6 +129,15 @@ def test_a_checkpoint_of_another_arena_or_team_size_is_refused(
     with pytest.raises(CheckpointError, match=r"plays spread as team 0 of 3 .* not ") as caught:
         load_team(store.path(sha), make(other, **options))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"name": "other"}, {"agents": ("a", "b"), "teams": ((0, 1),)}])
+def test_name_and_team_size_count_where_all_shapes_are_the_same(change: dict[str, Any], tmp_path: Path) -> None:
+    store, arena = CheckpointStore(tmp_path), make("spread")
+    sha = save_team(store, policy(make("spread")), 0)
+    arena.spec = replace(arena.spec, **change)
+    with pytest.raises(CheckpointError, match="plays spread as team 0 of 3"):
+        load_team(store.path(sha), arena)
 
 
 def test_tensors_that_are_not_the_networks_are_refused(tmp_path: Path) -> None:
