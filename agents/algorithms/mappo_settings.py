@@ -111,7 +111,7 @@ class IPPOConfig(MAPPOConfig):
 
 _EPYMARL_NETWORK = {"hidden": (64, 64), "memory": 0, "normalise": False, "start": Start.FAN_IN}
 _GRU = {"hidden": (64,), "memory": 64, "normalise": True, "start": Start.ORTHOGONAL}
-PRESETS: dict[str, dict[str, Any]] = {
+IPPO_PRESETS: dict[str, dict[str, Any]] = {
     # The on-policy repository's recipe (Yu et al. 2022) with networks without memory: the defaults.
     "on_policy": {},
     # Our own: half of the passes, in eight parts each, at a higher rate. As much work a step, and sooner there.
@@ -135,4 +135,5 @@ PRESETS: dict[str, dict[str, Any]] = {
         "normalise_advantages": False,
     },
 }
-"""What each recipe sets beside the defaults, of MAPPO and IPPO alike; the first is trained unless told otherwise."""
+"""What each recipe sets beside the defaults; the first is trained unless told otherwise."""
+MAPPO_PRESETS = IPPO_PRESETS | {"fast": IPPO_PRESETS["fast"] | {"critic": Critic.AGENT}}

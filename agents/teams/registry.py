@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from agents.algorithms.coma_settings import PRESETS as COMA_PRESETS
 from agents.algorithms.maddpg_settings import PRESETS as MADDPG_PRESETS
-from agents.algorithms.mappo_settings import PRESETS as PPO_PRESETS
+from agents.algorithms.mappo_settings import IPPO_PRESETS, MAPPO_PRESETS
 from agents.teams.q_settings import Q_PRESETS, QMIX_PRESETS
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ ALGORITHMS: dict[str, Algorithm] = {
         "Proximal policy optimisation with a critic of the global state",
         "agents.algorithms.mappo_settings:MAPPOConfig",
         "agents.algorithms.mappo:build",
-        PPO_PRESETS,
+        MAPPO_PRESETS,
     ),
     "ippo": Algorithm(
         "Independent proximal policy optimisation: a critic of each agent's own observation",
         "agents.algorithms.mappo_settings:IPPOConfig",
         "agents.algorithms.ippo:build",
-        PPO_PRESETS,
+        IPPO_PRESETS,
     ),
     "coma": Algorithm(
         "Counterfactual policy gradients: what the team loses by an agent's action against its average one",

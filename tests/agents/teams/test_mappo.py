@@ -18,7 +18,7 @@ from agents.algorithms.mappo import (
     n_step_returns,
     normalised,
 )
-from agents.algorithms.mappo_settings import PRESETS, Critic, IPPOConfig, MAPPOConfig
+from agents.algorithms.mappo_settings import MAPPO_PRESETS, Critic, IPPOConfig, MAPPOConfig
 from agents.teams.core import TeamMisfitError
 from agents.teams.episodes import Episodes
 from agents.teams.evaluation import evaluate
@@ -296,7 +296,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mappo, minibatches": {"minibatches": 4, "epochs": 3},
     "ippo": {"critic": Critic.OBSERVATION},
     "ippo, own rewards": {"critic": Critic.OBSERVATION, "reward": Reward.AGENT},
-    "epymarl": {**PRESETS["epymarl"], "environments": 32, "learning_rate": 5e-3},
+    "epymarl": {**MAPPO_PRESETS["epymarl"], "environments": 32, "learning_rate": 5e-3},
 }
 
 
@@ -310,10 +310,10 @@ def test_it_learns_to_name_the_cue(variant: str, truncates: bool) -> None:
     assert score(subject) > 0.97
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("name", list(MAPPO_PRESETS))
 def test_it_goes_on_as_if_it_had_not_stopped(name: str) -> None:
     def fresh() -> MAPPO:
-        config = MAPPOConfig.model_validate({**PRESETS[name], "environments": 8})
+        config = MAPPOConfig.model_validate({**MAPPO_PRESETS[name], "environments": 8})
         return mappo.build(Cues(), config, environments=8, seed=1, device=CPU)
 
     whole, first, second = fresh(), fresh(), fresh()
