@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from agents.bots import diagnosis
-from agents.bots.channel import Channel, ChannelError, HungUpError, MisconductError, NoTimeError
+from agents.bots.channel import WATCH, Channel, ChannelError, HungUpError, MisconductError, NoTimeError
 from agents.bots.core import BotFailedError, Clocks, FailureCode, FailureRecord, InfraError, Isolation, Limits, Phase
 from agents.bots.diagnosis import Diagnosis, Ended
 from agents.bots.protocol import VERSION, ReplyError, act_frame, json_frame, json_line, parse, printable
@@ -49,8 +49,25 @@ class _OverLimitError(ChannelError):
         self.code = code
 
 
-_living: weakref.WeakSet[BotProcess] = weakref.WeakSet()
-"""All bots' processes of this program: while one of them is waited for, all are held to their limits."""
+class _Round:
+    """All bots' processes of this program. While one of them is waited for, all are held to their limits; once in
+    `WATCH` seconds is enough, however many of them are asked in turn.
+    """
+
+    def __init__(self) -> None:
+        self.living: weakref.WeakSet[BotProcess] = weakref.WeakSet()
+        self._done = 0.0
+
+    def make(self) -> None:
+        """Measure everybody, where it is due."""
+        now = time.monotonic()
+        if now - self._done >= WATCH:
+            for each in list(self.living):
+                each.measure()
+            self._done = time.monotonic()
+
+
+_round = _Round()
 
 
 class BotProcess:
@@ -101,7 +118,7 @@ class BotProcess:
         self._number = 0
         self._over: _OverLimitError | None = None
         self._freezes = False  # it is stopped while nobody asks it
-        _living.add(self)
+        _round.living.add(self)
         self._phase, self._match, self._agent, self._step = Phase.IMPORT, None, None, None
         self._asked = time.monotonic()
 
@@ -206,7 +223,7 @@ class BotProcess:
         if not self.alive:
             return None
         self.alive = False
-        _living.discard(self)
+        _round.living.discard(self)
         try:
             if self._isolation is Isolation.NONE:  # it may have started others
                 with contextlib.suppress(OSError):
@@ -301,12 +318,11 @@ class BotProcess:
             except BaseException:  # whoever waits wants no answer any more
                 self.kill()
                 raise
-        for each in list(_living):
-            each._measure()
+        _round.make()
         if self._over is not None:
             raise self._over
 
-    def _measure(self) -> None:
+    def measure(self) -> None:
         """End the process where it uses too much, whether it is asked or not; its next request tells why."""
         memory, threads = usage(self.pid)
         if memory > self._limits.memory:
@@ -317,7 +333,7 @@ class BotProcess:
             self._over = _OverLimitError(FailureCode.SANDBOX_DENIED, text)
         else:
             return
-        _living.discard(self)
+        _round.living.discard(self)
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
