@@ -123,8 +123,8 @@ torch.set_num_threads(1)
 if sys.argv[1] == "kept":
     assert keep_memory()
 def work():
-    for _ in range(20):  # more at once than the 8 MiB that glibc keeps after it has seen blocks of 4
-        blocks = [torch.ones(1 << 20) for _ in range(8)]
+    for _ in range(5):  # 128 MiB at once: glibc keeps at most 64 by itself, whatever it has seen
+        blocks = [torch.ones(1 << 20) for _ in range(32)]
         del blocks
 work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
