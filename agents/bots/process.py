@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,11 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from agents.bots import diagnosis
-from agents.bots.channel import WATCH, Channel, ChannelError, HungUpError, MisconductError, NoTimeError
+from agents.bots.channel import Channel, ChannelError, HungUpError, MisconductError, NoTimeError
 from agents.bots.core import BotFailedError, Clocks, FailureCode, FailureRecord, InfraError, Isolation, Limits, Phase
 from agents.bots.diagnosis import Diagnosis, Ended
 from agents.bots.protocol import VERSION, ReplyError, act_frame, json_frame, json_line, parse, printable
 from agents.bots.source import BotSource
+from agents.bots.watch import ROUND, OverLimitError, over_limit
 from arenas.core import ArenaSpec
 
 Array = np.ndarray[Any, Any]
@@ -39,35 +39,6 @@ class Keeper(Protocol):
 
     def reap(self, pid: int, pidfd: int) -> Ended | None:
         """How the process ended; None where it goes on."""
-
-
-class _OverLimitError(ChannelError):
-    """The process uses more than it may."""
-
-    def __init__(self, code: FailureCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class _Round:
-    """All bots' processes of this program. While one of them is waited for, all are held to their limits; once in
-    `WATCH` seconds is enough, however many of them are asked in turn.
-    """
-
-    def __init__(self) -> None:
-        self.living: weakref.WeakSet[BotProcess] = weakref.WeakSet()
-        self._done = 0.0
-
-    def make(self) -> None:
-        """Measure everybody, where it is due."""
-        now = time.monotonic()
-        if now - self._done >= WATCH:
-            for each in list(self.living):
-                each.measure()
-            self._done = time.monotonic()
-
-
-_round = _Round()
 
 
 class BotProcess:
@@ -116,9 +87,9 @@ class BotProcess:
             *descriptors, message=self._limits.message, output=self._limits.output, watch=self._watch
         )
         self._number = 0
-        self._over: _OverLimitError | None = None
+        self._over: OverLimitError | None = None
         self._freezes = False  # it is stopped while nobody asks it
-        _round.living.add(self)
+        ROUND.join(self)
         self._phase, self._match, self._agent, self._step = Phase.IMPORT, None, None, None
         self._asked = time.monotonic()
 
@@ -223,7 +194,7 @@ class BotProcess:
         if not self.alive:
             return None
         self.alive = False
-        _round.living.discard(self)
+        ROUND.leave(self)
         try:
             if self._isolation is Isolation.NONE:  # it may have started others
                 with contextlib.suppress(OSError):
@@ -301,7 +272,7 @@ class BotProcess:
             if self.bank < 0:
                 self.bank = 0.0
                 text = "computed while nobody had asked it until its bank was empty"
-                raise _OverLimitError(FailureCode.TIMEOUT, text)
+                raise OverLimitError(FailureCode.TIMEOUT, text)
 
     def _cpu(self) -> float:
         """Seconds of CPU in its life, all threads together."""
@@ -318,23 +289,16 @@ class BotProcess:
             except BaseException:  # whoever waits wants no answer any more
                 self.kill()
                 raise
-        _round.make()
+        ROUND.make()
         if self._over is not None:
             raise self._over
 
     def measure(self) -> None:
         """End the process where it uses too much, whether it is asked or not; its next request tells why."""
-        memory, threads = usage(self.pid)
-        if memory > self._limits.memory:
-            text = f"uses {memory // 2**20:,} MiB of memory; it may use {self._limits.memory // 2**20:,}"
-            self._over = _OverLimitError(FailureCode.OOM, text)
-        elif threads > self._limits.threads:
-            text = f"runs {threads} threads; it may run {self._limits.threads}"
-            self._over = _OverLimitError(FailureCode.SANDBOX_DENIED, text)
-        else:
-            return
-        _round.living.discard(self)
-        self._signal(signal.SIGKILL)
+        self._over = over_limit(self.pid, self._limits)
+        if self._over is not None:
+            ROUND.leave(self)
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -354,7 +318,7 @@ class BotProcess:
                 return self._fail(FailureCode.TIMEOUT, text, **legal)
             case HungUpError():
                 return self._hung_up(legal)
-            case _OverLimitError():
+            case OverLimitError():
                 return self._fail(error.code, str(error), **legal)
             case _:
                 return self._fail(FailureCode.PROTOCOL, str(error), **legal)
@@ -425,31 +389,6 @@ class BotProcess:
 
     def _log(self) -> str:
         return printable(self._channel.log.decode("utf-8", "replace"), diagnosis.MOST_LOG, lines=True, end=True)
-
-
-def usage(pid: int) -> tuple[int, int]:
-    """Bytes of memory that a process has, its page tables with it, and how many threads; zeros where it is ending."""
-    try:
-        memory, threads = _status(f"/proc/{pid}/status")
-        if memory == 0 and threads > 1:  # its first thread has ended and others go on
-            tasks = Path(f"/proc/{pid}/task").iterdir()
-            memory = max((_status(f"{task}/status")[0] for task in tasks), default=0)
-    except OSError:
-        return 0, 0
-    return memory, threads
-
-
-def _status(path: str) -> tuple[int, int]:
-    """Memory and threads as proc(5) tells them; in the process's name, the kernel escapes ends of lines."""
-    text = Path(path).read_bytes()
-    kibibytes = _figure(text, b"\nVmRSS:") + _figure(text, b"\nVmPTE:")
-    return 1024 * kibibytes, _figure(text, b"\nThreads:")
-
-
-def _figure(text: bytes, name: bytes) -> int:
-    """The number behind a name, 0 where it is missing. By place: this is done for every bot many times a second."""
-    place = text.find(name)
-    return int(text[place + len(name) : text.index(b"\n", place + 1)].split()[0]) if place >= 0 else 0
 
 
 def _legal(mask: Array) -> tuple[int, ...]:
