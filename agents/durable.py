@@ -20,6 +20,8 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from agents.disk import flush_folder
+
 SUFFIX = ".safetensors"
 _TEMPORARY = ".tmp"
 _HEADER_LENGTH = 8  # bytes of the little-endian length that opens a safetensors file
@@ -108,7 +110,7 @@ def write_durably(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_and_flush(temporary, data)
         temporary.replace(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -129,14 +131,6 @@ def _write_and_flush(path: Path, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

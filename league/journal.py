@@ -15,6 +15,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
+from agents.disk import flush_folder
 from league.errors import LeagueError, StateMismatchError
 from matchmaking.records import Forfeit, Outcomes, Record
 
@@ -66,7 +67,7 @@ class Journal:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             self._lock()
-            self._sync_folder()
+            flush_folder(path.parent)
             self.played = self._read()
         except BaseException:
             os.close(self._file)
@@ -113,13 +114,6 @@ class Journal:
             raise JournalBusyError(
                 f"tournament {self._path.parent.name!r} is being played by another process"
             ) from None
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _read(self) -> dict[str, Played]:
         content = self._path.read_bytes()

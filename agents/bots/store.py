@@ -16,6 +16,7 @@ from pathlib import Path
 from agents.bots.manifest import BotRejectedError
 from agents.bots.source import BotSource, describe, stage
 from agents.bots.staging import Bounds, content_hash
+from agents.disk import flush_folder
 
 DRAFT = ".draft-"
 STALE = 3600.0  # seconds after which a draft that is left was a killed process's
@@ -101,7 +102,7 @@ class BotStore:
         except OSError:
             if not place.is_dir():  # else another process was faster with the same bot
                 raise
-        _flush_folder(self.folder)
+        flush_folder(self.folder)
 
     def _sweep(self) -> None:
         """Remove what processes left that were killed while they stored a bot."""
@@ -115,12 +116,4 @@ class BotStore:
 
 def _flush(folder: Path) -> None:
     for path, _, _ in os.walk(folder):
-        _flush_folder(Path(path))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush_folder(Path(path))
