@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, ISOLATION, find_run, print_json, run_option, tell_log
-from league.errors import RunError, suggestion
+from league.cli.options import AS_JSON, ISOLATION, print_json, run_option, run_or_arena, tell_log
+from league.errors import suggestion
 from league.text import percent
 
 if TYPE_CHECKING:
@@ -92,15 +92,8 @@ def match(
     """
     from league.challenge import challenge, make_arena
 
-    if arena is not None and run is not None:
-        raise click.UsageError("--run brings its own arena: give either --run or --arena")
+    folder = run_or_arena(run, runs_dir, arena)
     tell_log()
-    folder = None
-    if arena is None:
-        try:
-            folder = find_run(run, runs_dir)
-        except RunError as error:
-            raise click.UsageError(f"{error}; or name the game with --arena") from error
     with opened(folder) if folder else nullcontext() as matchmaker:
         played = challenge(
             make_arena(folder, arena),

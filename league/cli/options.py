@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from agents.bots.core import Isolation
+from league.errors import RunError
 from league.runs import RunFolder, find, runs_root
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -48,6 +49,22 @@ def run_option(command: Command) -> Command:
 def find_run(run: str | None, runs_dir: Path | None) -> RunFolder:
     """The run that the shared options name."""
     return find(runs_root(runs_dir), run)
+
+
+def run_or_arena(run: str | None, runs_dir: Path | None, arena: str | None) -> RunFolder | None:
+    """The run in which is played, or None where --arena names the game without any.
+
+    Raises:
+        click.UsageError: both are given, or neither is and there is no run.
+    """
+    if arena is not None:
+        if run is not None:
+            raise click.UsageError("--run brings its own arena: give either --run or --arena")
+        return None
+    try:
+        return find_run(run, runs_dir)
+    except RunError as error:
+        raise click.UsageError(f"{error}; or name the game with --arena") from error
 
 
 def print_json(value: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, console, find_run, print_json, run_option, tell_log
+from league.cli.options import AS_JSON, console, find_run, print_json, run_option, run_or_arena, tell_log
 from league.errors import INTERRUPTED, RunError
 from league.runs import RunFolder
 
@@ -64,8 +64,6 @@ def tournament(
     tournaments/NAME, or in ./tournaments/NAME with --arena. Wherever it broke off, --resume NAME plays what is missing.
     """
     given = {name: value for name, value in options.items() if value not in (None, False)}
-    if arena is not None and run is not None:
-        raise click.UsageError("--run brings its own arena: give either --run or --arena")
     tell_log()
     show = _Show(as_json)
     try:
@@ -100,12 +98,7 @@ def _start(
             raise click.UsageError(f"--{option} is of {' and '.join(kinds)}, not of {kind}")
     if len(players) < 2:
         raise click.UsageError(f"a tournament needs at least 2 players, not {len(players)}")
-    folder = None
-    if arena is None:
-        try:
-            folder = find_run(run, runs_dir)
-        except RunError as error:
-            raise click.UsageError(f"{error}; or name the game with --arena") from error
+    folder = run_or_arena(run, runs_dir, arena)
     from league.tournament import Kinds
     from league.tournament_host import start
 

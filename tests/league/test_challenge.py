@@ -153,3 +153,11 @@ def test_a_test_that_is_not_written_right(text: str, message: str) -> None:
     result = call("--sprt", text)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].endswith(message)
+
+
+def test_where_is_played_is_a_run_or_an_arena() -> None:
+    both = call("--run", "x")
+    neither = CliRunner().invoke(main, ["match", "perfect", "random"])
+    assert (both.exit_code, neither.exit_code) == (2, 2)
+    assert both.stderr.endswith("--run brings its own arena: give either --run or --arena\n")
+    assert neither.stderr.endswith("; or name the game with --arena\n")
