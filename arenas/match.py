@@ -142,10 +142,11 @@ class PairsPlayed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """An actor and the agents that it holds, of one team or of several."""
+    """An actor and the agents that it holds, of one team or of several; `stepped`: itself where it counts steps."""
 
     actor: Actor
     agents: tuple[int, ...]
+    stepped: SteppedActor | None
 
     @property
     def name(self) -> str:
@@ -185,13 +186,7 @@ def play_matches(
     spec = arena.spec
     if len(actors) != len(spec.teams):
         raise ValueError(f"{spec.name} has {len(spec.teams)} teams, one actor each, but got {len(actors)} actors")
-    sides = _sides(arena, actors)
-    for side in sides:
-        if isinstance(side.actor, SeatedActor):
-            names = [spec.agents[agent] for agent in side.agents]
-            side.actor.sit(names, seeds.tolist(), range(len(seeds)) if numbers is None else numbers)
-        side.actor.begin(len(side.agents) * len(seeds), seeds.device)
-    counting = [side.actor if isinstance(side.actor, SteppedActor) else None for side in sides]
+    sides = _seated(arena, actors, seeds, range(len(seeds)) if numbers is None else numbers)
     state = arena.reset(uniforms(seeds, 0, spec.reset_uniforms, RESET_STREAM))
     live = torch.ones(len(seeds), dtype=torch.bool, device=seeds.device)
     returns = torch.zeros((len(seeds), spec.num_agents), device=seeds.device)
@@ -203,20 +198,11 @@ def play_matches(
     for number in range(spec.max_steps):
         seen, to_act = ask(arena, arena.observe(state), arena.turn(state), live)
         actions = torch.full_like(to_act, NOT_PLAYED, dtype=torch.int64)
-        for side, counter in zip(sides, counting, strict=True):
+        for side in sides:
             agents = list(side.agents)
             rows = to_act[:, agents].T.reshape(-1)
             if rows.any():
-                view = _view(side, seen, rows)
-                if counter is not None:
-                    counter.at_step(number)
-                if side.draws:
-                    streams = [uniforms(seeds, number, spec.num_actions, stream + agent) for agent in agents]
-                    random = torch.cat(streams)
-                else:
-                    random = torch.empty((len(rows), 0), device=rows.device)
-                chosen = side.actor.act(view, random, rows)
-                _check(arena, side, chosen, view.action_mask, live=rows, step=number)
+                chosen = _answer(arena, side, _view(side, seen, rows), rows, seeds=seeds, step=number, stream=stream)
                 actions[:, agents] = torch.where(rows, chosen, NOT_PLAYED).view(len(agents), -1).T
         failed = actions == FORFEIT
         if failed.any():
@@ -335,12 +321,35 @@ def _only_one(actions: Tensor, failed: Tensor) -> Tensor:
     return torch.where(failed.any(dim=1), FORFEIT, actions.amax(dim=1))
 
 
-def _sides(arena: Arena, actors: Sequence[Actor]) -> list[_Side]:
+def _seated(arena: Arena, actors: Sequence[Actor], seeds: Tensor, numbers: Sequence[int]) -> list[_Side]:
+    """The sides, told which matches they are about to play."""
     held: dict[int, tuple[Actor, tuple[int, ...]]] = {}
     for actor, team in zip(actors, arena.spec.teams, strict=True):
         _, agents = held.get(id(actor), (actor, ()))
         held[id(actor)] = actor, agents + team
-    return [_Side(actor, agents) for actor, agents in held.values()]
+    sides = []
+    for actor, agents in held.values():
+        if isinstance(actor, SeatedActor):
+            actor.sit([arena.spec.agents[agent] for agent in agents], seeds.tolist(), numbers)
+        actor.begin(len(agents) * len(seeds), seeds.device)
+        sides.append(_Side(actor, agents, actor if isinstance(actor, SteppedActor) else None))
+    return sides
+
+
+def _answer(
+    arena: Arena, side: _Side, view: Observation, rows: Tensor, *, seeds: Tensor, step: int, stream: int
+) -> Tensor:
+    """int64 [rows]: what a side plays, looked over; `stream` is that of agent 0's randomness in this game."""
+    if side.stepped is not None:
+        side.stepped.at_step(step)
+    if side.draws:
+        size = arena.spec.num_actions
+        random = torch.cat([uniforms(seeds, step, size, stream + agent) for agent in side.agents])
+    else:
+        random = torch.empty((len(rows), 0), device=rows.device)
+    chosen = side.actor.act(view, random, rows)
+    _check(arena, side, chosen, view.action_mask, live=rows, step=step)
+    return chosen
 
 
 def ask(arena: Arena, seen: Observation, turn: Tensor, live: Tensor) -> tuple[Observation, Tensor]:
