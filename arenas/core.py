@@ -154,6 +154,13 @@ class Arena(ABC):
         """
         return self.observe(state, dtype=dtype).observation.flatten(1)
 
+    def team_state(self, state: State, team: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """[B, *state_shape]: the global state of an arena that has one of its own, as `team` is to see it.
+
+        The same for all teams, unless the arena shows each of them the world from its own side.
+        """
+        return self.global_state(state, dtype)
+
     @abstractmethod
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
         """Advance one step.

@@ -41,7 +41,7 @@ class Soccer(Arena):
     loose ball, nothing), then the viewer's own cell, 1 for an agent of a and -1 for one of b. With `turned`, b sees the
     pitch after half a turn with the teams exchanged, and its actions are meant so as well: everybody is a, attacks to
     the right, and one policy serves both sides.
-    Global state [6, rows, columns]: the six planes, never turned.
+    Global state [6, rows, columns]: the six planes, never turned; a team's own view of it is, with `turned`, b's.
     State, int64: `agents` [B, 2 N], cells; `ball` [B], a cell, that of its carrier where it has one; `steps` [B].
     Rewards, at a goal only: 1 / N to each agent of the team that scores, -1 / N to each of the other, so that a team's
     return is 1, 0 or -1 whatever its size.
@@ -157,6 +157,12 @@ class Soccer(Arena):
 
     def global_state(self, state: State, dtype: torch.dtype = torch.float32) -> Tensor:
         return self._planes(state, dtype).view(-1, *self.spec.state_shape)
+
+    def team_state(self, state: State, team: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        planes = self._planes(state, dtype)
+        if self.turned and team == 1:
+            planes = planes[:, EXCHANGED].flip(2)
+        return planes.view(-1, *self.spec.state_shape)
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
         assert uniforms is not None, "the order of moves is drawn: soccer needs uniforms"
