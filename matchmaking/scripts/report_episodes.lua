@@ -1,16 +1,26 @@
--- Log finished training episodes and fold them into the payoff, once a ticket.
+-- Log reports of finished training episodes and fold them into the payoff, each once a ticket.
 -- KEYS: run, clients, episodes, payoff, players
--- ARGV: client, number, rows as JSON: [[player, opponent, seat, wins, draws, losses], ...] with players by index
--- Returns 1 when recorded, 0 when the ticket was used before, -1 for an index that no player has.
+-- ARGV: client, number of the first report, then reports as JSON, each [[player, opponent, seat, wins, draws, losses],
+--       ...] with players by index; the second report has the next number, and so on
+-- Returns how many were recorded: those whose ticket was used before are left out. -1 for an index that no player has,
+-- and nothing was recorded.
 --
 -- The payoff holds a pair once, as the lower index sees it: field "lower:higher", value four little-endian doubles
 -- (games, wins, draws, losses). The other direction is its mirror image, bit for bit, since both would undergo the same
 -- operations. The arithmetic is that of `matchmaking.payoff.add`, operation by operation, so that a replay is bit-equal.
-local seen = redis.call('HGET', KEYS[2], ARGV[1])
-if seen and tonumber(ARGV[2]) <= tonumber(seen) then
+local seen = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0)
+local rows, new = {}, {}
+for i = 3, #ARGV do
+  if tonumber(ARGV[2]) + i - 3 > seen then
+    new[#new + 1] = ARGV[i]
+    for _, row in ipairs(cjson.decode(ARGV[i])) do
+      rows[#rows + 1] = row
+    end
+  end
+end
+if #new == 0 then
   return 0
 end
-local rows = cjson.decode(ARGV[3])
 local number = redis.call('LLEN', KEYS[5])
 local decay = tonumber(redis.call('HGET', KEYS[1], 'decay'))
 
@@ -74,6 +84,8 @@ for first = 1, used, CHUNK do
   end
   redis.call('HSET', KEYS[4], unpack(written, 1, count))
 end
-redis.call('RPUSH', KEYS[3], ARGV[3])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-return 1
+for _, report in ipairs(new) do
+  redis.call('RPUSH', KEYS[3], report)
+end
+redis.call('HSET', KEYS[2], ARGV[1], tonumber(ARGV[2]) + #ARGV - 3)
+return #new

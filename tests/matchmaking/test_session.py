@@ -13,8 +13,9 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from matchmaking.errors import RedisUnreachableError, StoreWriteError
-from matchmaking.records import EpisodeCount, Heartbeat, Kind, LearnerStatus, Pairing, Player, Rating
+from matchmaking.errors import RedisUnreachableError, StoreWriteError, UnknownPlayerError
+from matchmaking.payoff import add
+from matchmaking.records import Counters, EpisodeCount, Heartbeat, Kind, LearnerStatus, Pairing, Player, Rating
 from matchmaking.run_records import Command, RatingPoint, Reported, Ticket
 from matchmaking.server import EmbeddedServer, connect
 from matchmaking.session import Session, script
@@ -152,6 +153,28 @@ def test_a_ticket_of_ones_own_makes_a_report_repeatable(store: Store) -> None:
     assert store.report_episodes(counts, Ticket("learner-0", 7))
     assert not store.report_episodes(counts, Ticket("learner-0", 6))
     assert store.episode_reports() == 3
+
+
+def test_reports_of_a_stream_count_once_however_they_are_cut(store: Store, lossy: Store, proxy: LossyProxy) -> None:
+    a, b = make_players(store, 2)
+    reports = [[EpisodeCount(player=a.id, opponent=b.id, seat=0, wins=n, draws=0, losses=1)] for n in range(1, 6)]
+    assert store.reported("learner-0") == 0
+    assert store.report_stream([], Ticket("learner-0", 1)) == 0
+    assert store.report_stream(reports[:2], Ticket("learner-0", 1)) == 2
+    assert store.report_stream(reports[:2], Ticket("learner-0", 1)) == 0
+    assert store.report_stream(reports[1:4], Ticket("learner-0", 2)) == 2, "the first of them was there"
+    proxy.lose = 1
+    assert lossy.report_stream(reports, Ticket("learner-0", 1)) == 0, "the answer that said 1 was lost"
+    assert store.reported("learner-0") == 5
+    assert [rows[0][3] for rows in store.episode_rows(0, 10)] == [1, 2, 3, 4, 5]
+    expected = Counters()
+    for n in range(1, 6):
+        expected = add(expected, n, 0, 1)
+    assert store.payoff_row(a.id)[b.id] == expected, "each report is folded by itself"
+    stranger = EpisodeCount(player="nobody", opponent=b.id, seat=0, wins=1, draws=0, losses=0)
+    with pytest.raises(UnknownPlayerError):
+        store.report_stream([reports[0], [stranger]], Ticket("learner-0", 6))
+    assert store.reported("learner-0") == 5
 
 
 def test_scripts_are_sent_again_to_a_server_that_forgot_them(store: Store, server: EmbeddedServer) -> None:
