@@ -14,6 +14,7 @@ from agents.core import Parameters
 from agents.durable import (
     SUFFIX,
     CheckpointError,
+    CheckpointMisfitError,
     decode,
     encode,
     is_sha256,
@@ -23,7 +24,7 @@ from agents.durable import (
     write_durably,
 )
 
-__all__ = ["CheckpointError", "CheckpointStore", "Manifest", "read_checkpoint"]
+__all__ = ["CheckpointError", "CheckpointMisfitError", "CheckpointStore", "Manifest", "read_checkpoint"]
 
 
 class Manifest(BaseModel):

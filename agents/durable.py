@@ -43,6 +43,10 @@ class CheckpointError(Exception):
         self.found = found
 
 
+class CheckpointMisfitError(CheckpointError):
+    """A sound checkpoint of something else: another arena, another team size, another kind of player."""
+
+
 def sha256(data: bytes) -> str:
     """The name of a content."""
     return hashlib.sha256(data).hexdigest()

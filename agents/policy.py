@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.checkpoint import CheckpointError, read_checkpoint
+from agents.checkpoint import CheckpointError, CheckpointMisfitError, read_checkpoint
 from agents.core import Parameters
 from agents.networks import Network
 from agents.play import sample
@@ -84,14 +84,15 @@ def load_agent(
         temperature: overrides the checkpoint's own.
 
     Raises:
-        CheckpointError: missing or damaged, made for another arena, or its tensors are not those of its network.
+        CheckpointMisfitError: made for another arena.
+        CheckpointError: missing or damaged, or its tensors are not those of its network.
     """
     parameters, manifest = read_checkpoint(path)
     spec = arena.spec
     if (manifest.arena, tuple(manifest.observation_shape), manifest.num_actions) != (
         spec.name, spec.observation_shape, spec.num_actions,
     ):  # fmt: skip
-        raise CheckpointError(
+        raise CheckpointMisfitError(
             path,
             f"plays {manifest.arena} (observation {list(manifest.observation_shape)}, "
             f"{manifest.num_actions} actions), not {spec.name} (observation {list(spec.observation_shape)}, "

@@ -20,7 +20,7 @@ from agents.checkpoint import CheckpointStore
 from agents.core import Agent
 from agents.durable import SUFFIX, is_sha256, read, sha256
 from agents.scripted import is_scripted, make
-from agents.teams.policy import load_player
+from agents.teams.all_roles import load_player
 from arenas.core import Arena
 from arenas.match import BATCH
 from league.bot_host import BotHost, HostedBot

@@ -10,7 +10,7 @@ from agents.bots.store import BotStore, BotStoreError
 from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.core import Agent
 from agents.scripted import ScriptedPlayerError, make
-from agents.teams.policy import load_player
+from agents.teams.all_roles import load_player
 from arenas.core import Arena
 from league.bot_host import BotHost
 from league.errors import InputError

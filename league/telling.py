@@ -10,6 +10,7 @@ from league.errors import LeagueError
 FOREIGN = {
     ("matchmaking.errors", "UnknownPlayerError"): 2,
     ("matchmaking.errors", "MatchmakingError"): None,  # None: the error knows its own exit code
+    ("agents.durable", "CheckpointMisfitError"): 2,  # before its base, which damage is told by
     ("agents.durable", "CheckpointError"): 4,
     ("agents.bots.core", "InfraError"): 1,
     ("agents.bots.manifest", "BotRejectedError"): 5,

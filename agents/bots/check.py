@@ -20,9 +20,9 @@ from agents.bots.manifest import BotRejectedError, printable
 from agents.bots.nursery import Nursery
 from agents.bots.source import BotSource
 from agents.checkpoint import CheckpointError, read_checkpoint
-from agents.policy import load_agent
+from agents.teams.all_roles import load_player
 from arenas.core import Arena, Observation
-from arenas.match import Actor, ActorError, play_matches
+from arenas.match import Actor, ActorError, SeatedActor, play_matches
 from arenas.random import derive_seeds
 
 CHECKPOINT = ".safetensors"
@@ -171,7 +171,7 @@ def check_checkpoint(path: Path, arena: Arena, name: str, version: str, seed: in
         broken = [tensor for tensor, values in parameters.items() if not values.isfinite().all()]
         if broken:
             raise BotRejectedError(f"tensor {printable(broken[0])} of the checkpoint has values that are no numbers")
-        agent = load_agent(path, arena)
+        agent = load_player(path, arena)
         tried = [
             _try(arena, agent, watch.timed(agent), opponent, team, seed, number * MATCHES)[0]
             for number, (opponent, team) in enumerate(_games(arena))
@@ -252,7 +252,7 @@ class _Timed:
         self._milliseconds = milliseconds
 
     def sit(self, agents: Sequence[str], seeds: Sequence[int], matches: Sequence[int]) -> None:
-        if isinstance(self._actor, BotActor):
+        if isinstance(self._actor, SeatedActor):
             self._actor.sit(agents, seeds, matches)
 
     def at_step(self, step: int) -> None:

@@ -10,14 +10,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from agents.checkpoint import CheckpointError, CheckpointStore, Manifest, read_checkpoint
-from agents.core import Agent, Parameters
+from agents.checkpoint import CheckpointError, CheckpointMisfitError, CheckpointStore, Manifest, read_checkpoint
+from agents.core import Parameters
 from agents.play import sample
-from agents.policy import load_agent
 from agents.teams.core import TeamSetup
 from agents.teams.networks import TeamNetwork
 from agents.teams.settings import TeamNetworkConfig
-from arenas.core import Arena, Observation
+from arenas.core import Arena, ArenaSpec, Observation
 
 
 class TeamRecord(BaseModel):
@@ -147,22 +146,6 @@ def is_team(manifest: Manifest) -> bool:
     return manifest.network.get("kind") == "team"
 
 
-def load_player(path: Path, arena: Arena, temperature: float | None = None) -> Agent:
-    """The player in a checkpoint, a team or a single agent.
-
-    Args:
-        path: the file.
-        arena: the arena that it is to play.
-        temperature: overrides that of a single agent. A team plays at its own: action values are no logits.
-
-    Raises:
-        CheckpointError: it cannot play there, or is damaged.
-    """
-    if is_team(read_checkpoint(path)[1]):
-        return load_team(path, arena)
-    return load_agent(path, arena, temperature=temperature)
-
-
 def load_team(
     path: Path, arena: Arena, device: torch.device | str = "cpu", temperature: float | None = None
 ) -> TeamPolicy:
@@ -175,42 +158,73 @@ def load_team(
         temperature: overrides the checkpoint's own.
 
     Raises:
-        CheckpointError: missing or damaged, of a single agent, made for another arena or team size, or its tensors are
-            not those of its network.
+        CheckpointMisfitError: of a single agent, or made for another arena or team size.
+        CheckpointError: missing or damaged, or its tensors are not those of its network.
     """
     parameters, manifest = read_checkpoint(path)
-    spec = arena.spec
     if not is_team(manifest):
-        raise CheckpointError(path, f"holds a single agent of {manifest.arena}, no team")
+        held = "a team for each role" if manifest.network.get("kind") == "roles" else "a single agent"
+        raise CheckpointMisfitError(path, f"holds {held} of {manifest.arena}, no team")
     try:
         record = TeamRecord.model_validate(manifest.network)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in ("network", *first["loc"]))
-        raise CheckpointError(path, f"its manifest describes no team: {where}: {first['msg']}") from error
+        raise undescribed(path, error) from error
+    check_fit(path, manifest, (record,), arena.spec)
+    chosen = manifest.temperature if temperature is None else temperature
+    return team_of(path, record, parameters, arena, chosen, device)
+
+
+def undescribed(path: Path, error: ValidationError) -> CheckpointError:
+    """That the manifest of a checkpoint is none of teams."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in ("network", *first["loc"]))
+    return CheckpointError(path, f"its manifest describes no team: {where}: {first['msg']}")
+
+
+def check_fit(path: Path, manifest: Manifest, records: Sequence[TeamRecord], spec: ArenaSpec) -> None:
+    """Make sure that the teams in a checkpoint play an arena.
+
+    Raises:
+        CheckpointMisfitError: they do not; the message says what they play and what would fit.
+    """
     sizes = [len(team) for team in spec.teams]
     fits = (
         manifest.arena == spec.name
-        and record.team < len(sizes)
-        and record.agents == sizes[record.team]
+        and len(records) in (1, len(sizes))
+        and all(record.team < len(sizes) and record.agents == sizes[record.team] for record in records)
         and tuple(manifest.observation_shape) == spec.observation_shape
         and manifest.num_actions == spec.num_actions
     )
     if not fits:
-        raise CheckpointError(
+        plays = " and ".join(f"team {record.team} of {record.agents}" for record in records)
+        raise CheckpointMisfitError(
             path,
-            f"plays {manifest.arena} as team {record.team} of {record.agents} "
-            f"(observation {list(manifest.observation_shape)}, {manifest.num_actions} actions), not {spec.name} with "
-            f"teams of {', '.join(map(str, sizes))} (observation {list(spec.observation_shape)}, "
-            f"{spec.num_actions} actions)",
+            f"plays {manifest.arena} as {plays} (observation {list(manifest.observation_shape)}, "
+            f"{manifest.num_actions} actions), not {spec.name} with teams of {', '.join(map(str, sizes))} (observation "
+            f"{list(spec.observation_shape)}, {spec.num_actions} actions): what was trained in {spec.name} with the "
+            "same options fits",
         )
+
+
+def team_of(
+    path: Path,
+    record: TeamRecord,
+    parameters: Parameters,
+    arena: Arena,
+    temperature: float,
+    device: torch.device | str,
+) -> TeamPolicy:
+    """The team that a record describes, with the weights that it was saved with.
+
+    Raises:
+        CheckpointError: they are not those of its network; `path` is where they come from.
+    """
     setup = TeamSetup(arena, record.team, record.sharing, record.agent_ids)
-    network = TeamNetwork(record.shape, setup.input_size, spec.num_actions)
+    network = TeamNetwork(record.shape, setup.input_size, setup.num_actions)
     weights = torch.zeros(setup.stack, network.layout.width)
     _check_tensors(network, setup, parameters, path)
     network.layout.pack(parameters, weights)
-    chosen = manifest.temperature if temperature is None else temperature
-    return TeamPolicy(setup, network, weights.to(device), chosen, record.algorithm)
+    return TeamPolicy(setup, network, weights.to(device), temperature, record.algorithm)
 
 
 def _check_tensors(network: TeamNetwork, setup: TeamSetup, parameters: Parameters, path: Path) -> None:

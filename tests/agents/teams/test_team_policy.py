@@ -15,10 +15,11 @@ from agents.durable import CheckpointError
 from agents.networks import Network
 from agents.policy import PolicyAgent
 from agents.settings import NetworkConfig
+from agents.teams.all_roles import load_player
 from agents.teams.core import TeamSetup
 from agents.teams.evaluation import Evaluation, evaluate, over_seeds
 from agents.teams.networks import TeamNetwork
-from agents.teams.policy import TeamPolicy, load_player, load_team, save_team
+from agents.teams.policy import TeamPolicy, load_team, save_team
 from agents.teams.settings import TeamNetworkConfig
 from arenas.core import Arena, Observation
 from arenas.match import play_matches

@@ -1,0 +1,131 @@
+"""Trained teams as players: in `league match`, in rated matches on a real Redis, and submitted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import arenas
+from agents.bots.manifest import BotRejectedError
+from agents.checkpoint import CheckpointStore
+from agents.teams.all_roles import save_roles
+from agents.teams.policy import save_team
+from league.cli import main
+from league.config import LeagueConfig
+from league.evaluator import Evaluator
+from league.flags import unplayable
+from league.process import Place, Process
+from league.runs import create
+from league.submission import submit
+from league.throttle import Throttle
+from matchmaking.records import Kind, Pairing, Player, new_id
+from matchmaking.server import EmbeddedServer
+from matchmaking.service import Matchmaker
+from matchmaking.store import Store
+from tests.agents.teams.test_all_roles import player
+from tests.agents.teams.test_team_policy import policy
+
+PAIRS = 3
+TEAMS = ("spread", "soccer", "tag")
+
+
+def saved(folder: Path, arena: str, seed: int = 0, **options: int) -> Path:
+    """The checkpoint of a team, or of one for each role, that has learned nothing."""
+    made, store = arenas.make(arena, **options), CheckpointStore(folder)
+    if arena == "tag":
+        return store.path(save_roles(store, player(made, seed=seed), 0))
+    return store.path(save_team(store, policy(made, seed=seed), 0))
+
+
+def match(a: Path | str, b: Path | str, arena: str, *words: str) -> Result:
+    return CliRunner().invoke(main, ["match", str(a), str(b), "--arena", arena, "-n", "6", *words])
+
+
+@pytest.mark.parametrize("arena", TEAMS)
+def test_checkpoints_of_teams_play_each_other_and_the_heuristic(arena: str, tmp_path: Path) -> None:
+    a, b = (saved(tmp_path, arena, seed) for seed in (0, 7))
+    for other in (b, "heuristic"):
+        result = match(a, other, arena, "--json")
+        assert result.exit_code == 0, result.output
+        found = json.loads(result.stdout)
+        assert found["games"] == found["wins"] + found["draws"] + found["losses"] == 6
+        assert found["forfeits"] == [{}, {}]
+    mirrored = json.loads(match("heuristic", a, arena, "--json").stdout)
+    assert arena != "spread" or (mirrored["wins"], mirrored["losses"]) == (found["losses"], found["wins"])
+
+
+@pytest.mark.parametrize(
+    ("trained", "options", "arena"), [("spread", {"N": 4}, "spread"), ("spread", {}, "soccer"), ("tag", {}, "soccer")]
+)
+def test_a_checkpoint_that_does_not_fit_is_a_users_mistake(
+    trained: str, options: dict[str, int], arena: str, tmp_path: Path
+) -> None:
+    result = match(saved(tmp_path, trained, **options), "random", arena)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert f"what was trained in {arena} with the same options fits" in result.stderr
+
+
+class League:
+    """A run without learners on a real Redis, and an evaluator on it in this process."""
+
+    def __init__(self, root: Path, url: str, arena: str) -> None:
+        players = {"main_agent": 0, "main_exploiter": 0, "league_exploiter": 0}
+        layers = {"arena": arena, "redis": url, "evaluation": {"pairs": PAIRS}, "players": players}
+        config = LeagueConfig.model_validate(layers)
+        self.run = create(root / "runs", config, new_id("run"))
+        self.store = Store.create(url, self.run.name, arena)
+        self.arena = arenas.make(arena)
+        process = Process("evaluator", Place(self.run, 0), config, self.store)
+        self.evaluator = Evaluator(process, self.arena, Throttle(1.0))
+        self.matchmaker = Matchmaker(self.store, pairs=PAIRS)
+
+    def frozen(self, name: str, path: Path) -> Player:
+        """A frozen player with the checkpoint at `path`."""
+        place = self.run.checkpoints / path.name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(path.read_bytes())
+        return self.store.register(Player(id=f"p_{name}", name=name, kind=Kind.FROZEN, checkpoint=path.stem))
+
+    def play(self, a: Player, b: Player) -> str:
+        """The outcomes of a rated pairing of these two, and no newcomer's before it."""
+        pairing = Pairing(id=new_id("m"), a=a.id, b=b.id, pairs=PAIRS, seed=1)
+        self.store.queue.enqueue([pairing], first=True)
+        self.evaluator._matchmaker._known = len(self.store.players())
+        assert self.evaluator.play_next()
+        found = self.store.queue.matches()[-1]
+        assert found.id == pairing.id
+        return found.outcomes
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("arena", TEAMS)
+def test_frozen_teams_play_rated_matches(arena: str, embedded: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, embedded.url, arena)
+    a, b = (league.frozen(name, saved(tmp_path, arena, seed)) for name, seed in (("a", 0), ("b", 7)))
+    heuristic = league.store.register(Player(id="p_heuristic", name="heuristic", kind=Kind.SCRIPTED))
+    assert len(league.play(a, b)) == len(league.play(b, heuristic)) == 2 * PAIRS
+    assert not unplayable(league.store)
+
+
+@pytest.mark.parametrize("arena", TEAMS)
+def test_a_team_is_submitted_by_its_checkpoint(arena: str, embedded: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, embedded.url, arena)
+    done = submit(league.run, league.matchmaker, saved(tmp_path, arena), "mine")
+    assert done.report is not None and done.report.ok and done.report.language == "checkpoint"
+    anchor = league.store.register(Player(id="p_heuristic", name="heuristic", kind=Kind.SCRIPTED))
+    assert len(league.play(done.player, anchor)) == 2 * PAIRS
+    other = "spread" if arena == "soccer" else "soccer"
+    with pytest.raises(BotRejectedError, match=rf"not {arena} with teams of"):
+        submit(league.run, league.matchmaker, saved(tmp_path, other), "other")
