@@ -26,14 +26,14 @@ def opened(run: RunFolder, config: LeagueConfig | None = None) -> Iterator[Match
     """
     config = run.config() if config is None else config
     if config.redis is not None:
-        store = Store.open(config.redis, run.name)
+        store = Store.open(config.redis, run.name, files=run.logs)
         try:
             yield Matchmaker(store)
         finally:
             store.close()
         return
     with _served(run) as url:
-        store = Store.open(url, run.name)
+        store = Store.open(url, run.name, files=run.logs)
         try:
             yield Matchmaker(store)
         finally:

@@ -1,4 +1,4 @@
-"""Text files that are replaced as a whole: a reader, or a disk that is full, never leaves a part of one."""
+"""Files that are replaced as a whole: a reader, or a disk that is full, never leaves a part of one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,31 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from agents.disk import flush_folder
 
-def replace_text(path: Path, text: str) -> None:
-    """Put `text` at `path`, on the disk when this returns; where that fails, what stood there still stands."""
+
+def replace_text(path: Path, text: str, mode: int = 0o666) -> None:
+    """Put `text` at `path`, see `replace_bytes`."""
+    replace_bytes(path, text.encode(), mode)
+
+
+def replace_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put `content` at `path`, on the disk when this returns; where that fails, what stood there still stands.
+
+    Args:
+        path: the file; folders that are missing are made.
+        content: all of it.
+        mode: who may read and write it, as far as the process's umask lets it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        flush_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):  # the first error is the one to tell
             draft.unlink(missing_ok=True)

@@ -57,7 +57,8 @@ class RedisKeeper:
             self._start(self._server)
         url = redis_url(self._run, self._url)
         config = self._config
-        self._store = Store.create(url, self._run.name, config.arena, config.matchmaking.decay, patience=STORE_PATIENCE)
+        decay, logs = config.matchmaking.decay, self._run.logs
+        self._store = Store.create(url, self._run.name, config.arena, decay, STORE_PATIENCE, logs)
         return self._store
 
     def answered(self) -> None:

@@ -205,7 +205,7 @@ def run_process(
     )
     try:
         config = place.run.config()
-        store = Store.open(redis_url(place.run, config.redis), place.run.name, patience=PATIENCE)
+        store = Store.open(redis_url(place.run, config.redis), place.run.name, PATIENCE, place.run.logs)
         process = Process(kind, place, config, store)
         process.catch_signals()
         log.info("%s of run %s, process %d", process.name, place.run.name, os.getpid())

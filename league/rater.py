@@ -1,4 +1,4 @@
-"""The rater process: folds the log of rated matches into live ratings, their history with them.
+"""The rater process: folds the log of rated matches into live ratings, their history with them, and keeps logs short.
 
 Ratings and position are committed together, so it can be killed at any moment and rates nothing twice.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import time
 
+from league.compaction import compact
 from league.lock import RunBusyError, run_lock
 from league.process import Process, run_process
 from matchmaking.fold import RatingFold
 from matchmaking.server import EmbeddedServer
 
 IDLE = 0.25  # seconds between two looks at the log
+COMPACT_EVERY = 30.0  # seconds between two looks whether logs are long enough to be moved into files
 
 log = logging.getLogger("league")
 
@@ -27,10 +30,15 @@ def work(process: Process) -> None:
     """
     fold = RatingFold(process.store)
     rated = 0
+    next_compact = time.monotonic()
     while not (process.stopping or process.finishing):
         taken = fold.step()
         rated += taken
         process.beat(f"{rated} results rated")
+        if time.monotonic() >= next_compact:
+            next_compact = time.monotonic() + COMPACT_EVERY
+            if moved := compact(process.store):
+                log.info("moved %d entries of the logs into files", moved)
         if not taken:
             process.sleep(IDLE, f"{rated} results rated")
     while fold.step():

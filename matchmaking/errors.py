@@ -33,6 +33,16 @@ class SchemaMismatchError(MatchmakingError):
     exit_code = 4
 
 
+class LogElsewhereError(MatchmakingError):
+    """A part of a log lies in the run folder, and this process does not know where that is."""
+
+
+class DamagedLogError(MatchmakingError):
+    """A file with a part of a log is missing, or is not what it was."""
+
+    exit_code = 4
+
+
 class UnknownRunError(MatchmakingError):
     """No run of this name is in Redis."""
 

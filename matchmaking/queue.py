@@ -16,16 +16,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from matchmaking.logs import Log
 from matchmaking.records import Forfeit, Lease, MatchResult, Pairing
 from matchmaking.run_records import Dropped, Reported
 from matchmaking.session import Session
 
 
 class MatchQueue:
-    """Verbs on the queue of one run."""
+    """Verbs on the queue of one run.
 
-    def __init__(self, session: Session) -> None:
+    Attributes:
+        results: the log of rated matches, as it is stored.
+    """
+
+    def __init__(self, session: Session, results: Log) -> None:
         self._session = session
+        self.results = results
 
     def enqueue(self, pairings: Iterable[Pairing], at_most: int | None = None, *, first: bool = False) -> int:
         """Queue pairings; an id that was queued, played or dropped before is left out.
@@ -111,17 +117,14 @@ class MatchQueue:
 
     def matches(self, since: int = 0, count: int | None = None) -> list[MatchResult]:
         """The log of rated matches from number `since` on, at most `count` of them."""
-        last = -1 if count is None else since + count - 1
-        texts = self._session.read("LRANGE", "matches", since, last)
-        return [MatchResult.model_validate_json(text) for text in texts]
+        return [MatchResult.model_validate_json(text) for text in self.results.read(since, count)]
 
-    def log(self, chunk: int = 5000) -> Iterator[MatchResult]:
-        """The whole log of rated matches, read piece by piece: a long one is never in memory at once."""
-        since = 0
+    def log(self, chunk: int = 5000, since: int = 0) -> Iterator[MatchResult]:
+        """The log of rated matches from number `since` on, piece by piece: a long one is never in memory at once."""
         while results := self.matches(since, chunk):
             yield from results
             since += len(results)
 
     def num_matches(self) -> int:
         """How many results the log of rated matches holds."""
-        return int(self._session.read("LLEN", "matches"))
+        return self.results.length()

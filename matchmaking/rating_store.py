@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from matchmaking.logs import Log
 from matchmaking.records import Rating
 from matchmaking.run_records import RatingPoint
 from matchmaking.session import Session
@@ -22,10 +23,15 @@ class RatingState(NamedTuple):
 
 
 class RatingStore:
-    """Ratings of one run."""
+    """Ratings of one run.
 
-    def __init__(self, session: Session) -> None:
+    Attributes:
+        points: the points of all rating curves.
+    """
+
+    def __init__(self, session: Session, points: Log) -> None:
         self._session = session
+        self.points = points
 
     def position(self) -> int:
         """How many results of the log of matches the ratings have taken in."""
@@ -65,7 +71,7 @@ class RatingStore:
         return bool(
             self._session.call(
                 "commit_ratings",
-                ["fold", "ratings", "rating_history"],
+                ["fold", "ratings", "rating_history", "archived", "segments:rating_history"],
                 secrets.token_hex(8),
                 expected,
                 position,
@@ -77,5 +83,4 @@ class RatingStore:
 
     def history(self, since: int = 0) -> list[RatingPoint]:
         """The points of all rating curves in the order of the log, from number `since` on."""
-        texts = self._session.read("LRANGE", "rating_history", since, -1)
-        return [RatingPoint.model_validate_json(text) for text in texts]
+        return [RatingPoint.model_validate_json(text) for text in self.points.read(since)]

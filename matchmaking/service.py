@@ -243,7 +243,7 @@ class Matchmaker:
     def _games_so_far(self) -> Games:
         """What was played, given up, and what is about to be played; of the log only what is new is read."""
         queue = self.store.queue
-        for result in queue.matches(self._read):
+        for result in queue.log(since=self._read):
             self._games.add(result.a, result.b, len(result.outcomes))
             self._read += 1
         for dropped in queue.dropped():

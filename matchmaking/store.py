@@ -11,6 +11,7 @@ Keys, all under `league:{RUN}:`
     payoff                              hash: "lower:higher" index -> four doubles, projection of `episodes`
     queue, pairings, leases, holders, requests, dropped     see `matchmaking.queue`
     matches, match_index                list: log of rated matches; id -> token of the report
+    archived, segments:LOG              what of the logs lies in files of the run folder, see `matchmaking.logs`
     fold, ratings, rating_history       projection of `matches`, see `matchmaking.rating_store`
     heartbeats, learners, commands      see `matchmaking.processes`
     bots, bot_states, bot_failures:ID, bot_streaks, bot_failed     see `matchmaking.bots`
@@ -25,6 +26,7 @@ import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from matchmaking.bots import BotRegistry
 from matchmaking.errors import (
@@ -33,6 +35,7 @@ from matchmaking.errors import (
     UnknownPlayerError,
     UnknownRunError,
 )
+from matchmaking.logs import LOGS, Log
 from matchmaking.payoff import DECAY
 from matchmaking.processes import Processes
 from matchmaking.queue import MatchQueue
@@ -53,18 +56,20 @@ class Store:
     Attributes:
         session: the connection.
         info: what was fixed when the run was created.
+        logs: of episodes, rated matches and ratings, by name.
         queue: pairings to play, their leases, and the log of rated matches.
         ratings: live ratings and their history.
         processes: heartbeats, learner statuses and commands.
         bots: what was submitted, and how it failed.
     """
 
-    def __init__(self, session: Session, info: RunInfo) -> None:
+    def __init__(self, session: Session, info: RunInfo, files: Path | None = None) -> None:
         """Use `Store.create` or `Store.open`, which check the schema."""
         self.session = session
         self.info = info
-        self.queue = MatchQueue(session)
-        self.ratings = RatingStore(session)
+        self.logs = {name: Log(session, name, files) for name in LOGS}
+        self.queue = MatchQueue(session, self.logs["matches"])
+        self.ratings = RatingStore(session, self.logs["rating_history"])
         self.processes = Processes(session, self._turn)
         self.bots = BotRegistry(session, self._turn)
         self._client = secrets.token_hex(8)
@@ -75,8 +80,18 @@ class Store:
         self._index: dict[str, int] = {}
 
     @classmethod
-    def create(cls, url: str, run: str, arena: str, decay: float = DECAY, patience: float = 2.0) -> Store:
+    def create(
+        cls, url: str, run: str, arena: str, decay: float = DECAY, patience: float = 2.0, files: Path | None = None
+    ) -> Store:
         """Create a run, or open it where it exists; an existing run keeps the decay that it was created with.
+
+        Args:
+            url: of the server.
+            run: its name.
+            arena: that it plays.
+            decay: factor on the payoff's counters before each episode is added.
+            patience: seconds for which a call is repeated while the server does not answer.
+            files: the run folder's `logs/`, where the older parts of the logs lie; None where it is not at hand.
 
         Raises:
             RedisUnreachableError: the server does not answer.
@@ -94,11 +109,11 @@ class Store:
         except BaseException:
             session.close()
             raise
-        return cls(session, info)
+        return cls(session, info, files)
 
     @classmethod
-    def open(cls, url: str, run: str, patience: float = 2.0) -> Store:
-        """Open a run that exists.
+    def open(cls, url: str, run: str, patience: float = 2.0, files: Path | None = None) -> Store:
+        """Open a run that exists; for the arguments see `create`.
 
         Raises:
             RedisUnreachableError: the server does not answer.
@@ -114,7 +129,7 @@ class Store:
         except BaseException:
             session.close()
             raise
-        return cls(session, info)
+        return cls(session, info, files)
 
     def close(self) -> None:
         self.session.close()
@@ -271,12 +286,11 @@ class Store:
 
     def episode_reports(self) -> int:
         """How many reports the log of episodes holds."""
-        return int(self.session.read("LLEN", "episodes"))
+        return self.logs["episodes"].length()
 
     def episode_rows(self, since: int, count: int) -> list[list[Row]]:
         """Up to `count` reports of the log of episodes, from number `since` on."""
-        texts = self.session.read("LRANGE", "episodes", since, since + count - 1)
-        return [[tuple(row) for row in json.loads(text)] for text in texts]
+        return [[tuple(row) for row in json.loads(text)] for text in self.logs["episodes"].read(since, count)]
 
     def payoff_pairs(self) -> dict[tuple[int, int], Counters]:
         """The whole payoff: counters of each pair that has met, as the player with the lower index sees it."""
@@ -296,7 +310,7 @@ class Store:
         arguments: list[str | bytes] = []
         for (lower, higher), c in pairs.items():
             arguments += [f"{lower}:{higher}", _COUNTERS.pack(c.games, c.wins, c.draws, c.losses)]
-        return bool(self.session.call("replace_payoff", ["episodes", "payoff"], reports, *arguments))
+        return bool(self.session.call("replace_payoff", ["episodes", "payoff", "archived"], reports, *arguments))
 
     @contextmanager
     def _turn(self) -> Iterator[Ticket]:

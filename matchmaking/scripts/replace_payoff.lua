@@ -1,7 +1,8 @@
 -- Put a recomputed payoff in place of the stored one, unless the log has grown since.
--- KEYS: episodes, payoff   ARGV: length of the log that was folded, then field, value, ...
+-- KEYS: episodes, payoff, archived   ARGV: length of the log that was folded, then field, value, ...
 -- Returns 1 when replaced, 0 when the log has another length.
-if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then
+local moved = tonumber(redis.call('HGET', KEYS[3], 'episodes') or 0)  -- into files
+if moved + redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then
   return 0
 end
 redis.call('DEL', KEYS[2])
