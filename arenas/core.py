@@ -67,6 +67,7 @@ class ArenaSpec:
             behind are zero.
         state_shape: shape of the global state that centralised training sees; empty where that is all observations,
             one agent after the other.
+        reward_delay: steps by which rewards trail the actions: 1 where what is done now shows first in the next step's.
         description: one line for people.
     """
 
@@ -87,6 +88,7 @@ class ArenaSpec:
     action_counts: tuple[int, ...] = ()
     observation_sizes: tuple[int, ...] = ()
     state_shape: tuple[int, ...] = ()
+    reward_delay: int = 0
     description: str = ""
 
     @property

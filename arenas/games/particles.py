@@ -31,6 +31,7 @@ from arenas.core import Arena, ArenaSpec, Observation, State, Step, select
 
 MOVES = ("stay", "left", "right", "down", "up")
 DT, DAMPING = 0.1, 0.25
+PUSH_DELAY = 1  # steps: a push changes the speed, which moves its agent in the next step
 CONTACT_FORCE, CONTACT_MARGIN = 100.0, 1e-3
 ACCELERATION = 5.0
 TINY = 1e-30  # a distance to divide by where there is none

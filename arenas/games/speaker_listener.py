@@ -9,6 +9,7 @@ from arenas.core import ArenaSpec, State, Turns
 from arenas.games.particles import (
     ACCELERATION,
     MOVES,
+    PUSH_DELAY,
     Bodies,
     ParticleArena,
     move,
@@ -52,6 +53,7 @@ class SpeakerListener(ParticleArena):
                 max_steps=whole_number("max_cycles", max_cycles),
                 reset_uniforms=2 + 2 * LANDMARKS + 1,
                 truncates=True,
+                reward_delay=PUSH_DELAY,
                 common_reward=True,
                 action_counts=(LANDMARKS, len(MOVES)),
                 observation_sizes=sizes,

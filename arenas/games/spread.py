@@ -9,6 +9,7 @@ from arenas.core import ArenaSpec, State, Turns
 from arenas.games.particles import (
     ACCELERATION,
     MOVES,
+    PUSH_DELAY,
     Bodies,
     ParticleArena,
     contact_distance,
@@ -55,6 +56,7 @@ class Spread(ParticleArena):
                 max_steps=cycles,
                 reset_uniforms=4 * agents,
                 truncates=True,
+                reward_delay=PUSH_DELAY,
                 common_reward=agents == 1 or local_ratio == 0,
                 description="Spread: one team of N agents covers N landmarks (mpe2's simple_spread_v3)",
             )

@@ -8,6 +8,7 @@ from torch import Tensor
 from arenas.core import ArenaSpec, State, Turns
 from arenas.games.particles import (
     MOVES,
+    PUSH_DELAY,
     Bodies,
     ParticleArena,
     length,
@@ -69,6 +70,7 @@ class Tag(ParticleArena):
                 max_steps=cycles,
                 reset_uniforms=2 * (agents + obstacles),
                 truncates=True,
+                reward_delay=PUSH_DELAY,
                 roles=("predators", "prey"),
                 common_reward=prey == 1,
                 observation_sizes=sizes,
