@@ -71,6 +71,7 @@ class Case(BaseModel):
                 "rollout": {"lanes": self.lanes, "environments": size * self.lanes, "horizon": 16, "hold": 8},
                 "roles": {"main_agent": role},
                 "learners": {"compile": "on" if self.compiled else "off", "precision": "bf16"},
+                "evaluation": {"anchors": []},
                 "run": {"tensorboard": False},
             }
         )
@@ -114,7 +115,7 @@ def measure(case: Case) -> dict[str, float]:
         server.start()
         try:
             store = Store.create(server.url, run.name, config.arena)
-            register_players(store, config.players, (), config.arena)
+            register_players(store, config)
             _register_frozen(store, run, config, case.frozen)
             process = _Stopwatch(Place(run, 0), config, store, case.seconds)
             process.learner = Learner(process)

@@ -9,9 +9,9 @@ Nothing here imports torch: `league status` reads the configuration and has to a
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from agents.bots.core import Clocks, Isolation, Limits
 from agents.settings import NetworkConfig, PPOConfig, RolloutConfig
@@ -70,6 +70,29 @@ class PlayersConfig(Section):
         """Learners by role, roles without learners left out."""
         counts = {Role(name): number for name, number in self.model_dump().items()}
         return {role: number for role, number in counts.items() if number > 0}
+
+
+class TeamConfig(Section):
+    """A learner that is a team of several agents, or several alike.
+
+    Attributes:
+        algorithm: what trains it (`qmix`, `mappo`, ...; `agents.teams.registry.names()`).
+        preset: the recipe that its settings begin from; the algorithm's first unless given.
+        settings: what differs from the recipe, as `league train --set` takes it.
+        role: which opponents it meets, and when it freezes and resets.
+        count: how many learners of this kind; 0 leaves it out.
+        environments: episodes that it plays at once, an even number; as many as the settings name, or 16, unless given.
+        temperature: of the softmax that it plays with against others, frozen copies included; 0 plays the best action.
+            Outputs that are action values (`iql`, `vdn`, `qmix`) are no logits: leave it at 0 there.
+    """
+
+    algorithm: str
+    preset: str | None = None
+    settings: Table = {}
+    role: Literal[Role.MAIN_AGENT, Role.MAIN_EXPLOITER, Role.LEAGUE_EXPLOITER] = Role.MAIN_AGENT
+    count: int = Field(default=1, ge=0, le=1024)
+    environments: int | None = Field(default=None, gt=0, le=65_536, multiple_of=2)
+    temperature: float = Field(default=0.0, ge=0)
 
 
 class MatchmakingConfig(Section):
@@ -170,6 +193,9 @@ class RunConfig(Section):
     tensorboard: bool = True
 
 
+TeamName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+
 class LeagueConfig(Section):
     """Everything that a run is made from.
 
@@ -179,6 +205,7 @@ class LeagueConfig(Section):
         seed: of every random stream of the run.
         redis: URL of a Redis to use; None starts the embedded one.
         players: learners by role.
+        teams: learners that are teams, by name; where there are any, the league trains these and no others.
         network: the policies' network.
         ppo: the algorithm's settings.
         rollout: the shape of a batch of experience.
@@ -195,6 +222,7 @@ class LeagueConfig(Section):
     seed: int = Field(default=0, ge=0)
     redis: str | None = None
     players: PlayersConfig = PlayersConfig()
+    teams: dict[TeamName, TeamConfig] = {}
     network: NetworkConfig = NetworkConfig.model_validate({})
     ppo: PPOConfig = PPOConfig.model_validate({})
     rollout: RolloutConfig = RolloutConfig.model_validate({})
@@ -205,7 +233,39 @@ class LeagueConfig(Section):
     learners: LearnersConfig = LearnersConfig()
     run: RunConfig = RunConfig()
 
+    @model_validator(mode="after")
+    def _teams_are_the_players(self) -> Self:
+        """Where there are teams, `players` says how many of each role; `--players none` leaves all of them out."""
+        if not self.teams:
+            return self
+        counts = dict.fromkeys(PlayersConfig.model_fields, 0)
+        for team in self.teams.values():
+            counts[team.role.value] += team.count
+        if "players" in self.model_fields_set and not self.players.counts():
+            object.__setattr__(self, "teams", {})
+        elif "players" in self.model_fields_set and self.players.model_dump() != counts:
+            raise ValueError("the learners of this league stand in [teams]: `players` is for leagues without teams")
+        else:
+            object.__setattr__(self, "players", PlayersConfig(**counts))
+        return self
+
     @property
     def trains(self) -> bool:
         """Whether there are learners; without them it is an arena for others."""
         return bool(self.players.counts())
+
+    def learners_by_name(self) -> dict[str, Role]:
+        """The role of every learner that is asked for, by its name, main agents first."""
+        named: dict[str, Role] = {name: team.role for name, team in self.teams_by_name().items()}
+        for role, number in ({} if self.teams else self.players.counts()).items():
+            named |= {f"{role}-{index}": role for index in range(1, number + 1)}
+        order = list(Role)
+        return dict(sorted(named.items(), key=lambda item: order.index(item[1])))
+
+    def teams_by_name(self) -> dict[str, TeamConfig]:
+        """The teams in training by the names of their learners: numbered where there are several of a kind."""
+        return {
+            name if team.count == 1 else f"{name}-{number}": team
+            for name, team in self.teams.items()
+            for number in range(1, team.count + 1)
+        }

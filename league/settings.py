@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from agents.scripted.registry import anchors
+from agents.scripted.registry import anchors, is_scripted
+from agents.teams import registry
 from league.config import LeagueConfig, Table
 from league.errors import ConfigError, suggestion
 from league.files import replace_text
@@ -73,7 +74,10 @@ def resolve(
     named = [layer.table["arena"] for layer in upper if isinstance(layer.table.get("arena"), str)]
     chosen = named[-1] if named else LeagueConfig().arena
     variation: Variation = "gpu" if gpu else "laptop"
-    return validate([Layer(f"preset of {chosen}", preset(chosen, variation)), *upper])
+    table = preset(chosen, variation)
+    if file is not None and "teams" in upper[0].table:  # a file's teams are a league: they join no others
+        table.pop("teams", None)
+    return validate([Layer(f"preset of {chosen}", table), *upper])
 
 
 def preset(arena: str, variation: Variation) -> Table:
@@ -177,9 +181,55 @@ def validate(layers: Sequence[Layer]) -> LeagueConfig:
     for layer in layers:
         merged = merge(merged, layer.table)
     try:
-        return LeagueConfig.model_validate(merged)
+        config = LeagueConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(explain(error.errors()[0], layers)) from error
+    for name, team in config.teams.items():
+        if is_scripted(name):
+            raise ConfigError(f"{source_of(['teams', name], layers)}: teams.{name}: a scripted player has this name")
+        algorithm_settings(team.algorithm, team.preset, layers, ("teams", name))
+    return config
+
+
+def algorithm_settings(
+    algorithm: str, preset: str | None, layers: Sequence[Layer], place: Sequence[str] = ()
+) -> tuple[str, BaseModel]:
+    """The settings of a team's algorithm: a recipe, and what the layers set in it.
+
+    Args:
+        algorithm: one of `agents.teams.registry.names()`.
+        preset: of the algorithm; the first unless given.
+        layers: of settings, later ones over earlier ones.
+        place: the team's table in the layers, which has them as `settings`; without it the layers hold nothing else.
+
+    Returns:
+        The recipe's name and the settings.
+
+    Raises:
+        ConfigError: no such algorithm or preset, or a setting that is not valid.
+    """
+    told = ".".join((*place, "")) if place else ""
+
+    def refuse(key: str, problem: str) -> ConfigError:
+        return ConfigError(f"{source_of([*place, key], layers)}: {told}{key}: {problem}" if place else problem)
+
+    if algorithm not in registry.names():
+        raise refuse("algorithm", f"no algorithm {algorithm!r}; {suggestion(algorithm, registry.names())}")
+    found = registry.find(algorithm)
+    chosen = next(iter(found.presets), "default") if preset is None else preset
+    if preset is not None and preset not in found.presets:
+        raise refuse("preset", f"{algorithm} has no preset {preset!r}; {suggestion(preset, found.presets)}")
+    inside = (*place, "settings") if place else ()
+    merged = nest(inside, found.presets.get(chosen, {}))
+    every = [Layer(f"preset {chosen}", merged), *layers]
+    for layer in layers:
+        merged = merge(merged, layer.table)
+    for key in inside:
+        merged = merged[key]
+    try:
+        return chosen, found.settings().model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(explain(error.errors()[0], every, found.settings(), inside)) from error
 
 
 def load(path: Path) -> LeagueConfig:
@@ -192,13 +242,18 @@ def save(config: LeagueConfig, path: Path) -> None:
     replace_text(path, dumps(config.model_dump(mode="json")))
 
 
-def explain(error: ErrorDetails, layers: Sequence[Layer], model: type[BaseModel] = LeagueConfig) -> str:
-    """One line for a person from one of pydantic's errors about `model`."""
-    keys = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
+def explain(
+    error: ErrorDetails, layers: Sequence[Layer], model: type[BaseModel] = LeagueConfig, place: Sequence[str] = ()
+) -> str:
+    """One line for a person from one of pydantic's errors about `model`, which stands at `place` in the layers."""
+    inside = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
+    keys = [*place, *inside]
     path = ".".join(keys)
     where = source_of(keys, layers)
+    if not inside:
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     if error["type"] == "extra_forbidden":
-        valid = keys_at(keys[:-1], model)
+        valid = keys_at(inside[:-1], model)
         return f"{where}: unknown key {path!r}; {suggestion(keys[-1], valid)}"
     given = error["input"]
     if error["type"] == "missing":
@@ -233,8 +288,11 @@ def _holds(table: object, keys: Sequence[str]) -> bool:
 
 def keys_at(keys: Sequence[str], model: type[BaseModel] = LeagueConfig) -> list[str]:
     """The keys that a section of the configuration knows."""
-    for key in keys:
-        annotation = model.model_fields[key].annotation
+    rest = list(keys)
+    while rest:
+        annotation: object = model.model_fields[rest.pop(0)].annotation
+        if get_origin(annotation) is dict and rest:  # tables by name, such as `teams`
+            annotation, _ = get_args(annotation)[1], rest.pop(0)
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

@@ -139,7 +139,7 @@ class Supervisor:
         """Redis, the run in it, its players; everything that is needed before a process can start."""
         self._store = self._keeper.open()
         config = self._config
-        register_players(self._store, config.players, config.evaluation.anchors, config.arena)
+        register_players(self._store, config)
         clear_flags(self._store)
         self._learners = [player for player in self._store.players() if player.kind is Kind.LEARNER]
         self._reader = SnapshotReader(Matchmaker(self._store))

@@ -41,7 +41,7 @@ class League:
         self.server = EmbeddedServer(self.run.redis)
         self.server.start()
         self.store = Store.create(self.server.url, self.run.name, self.config.arena, self.config.matchmaking.decay)
-        register_players(self.store, self.config.players, self.config.evaluation.anchors, self.config.arena)
+        register_players(self.store, self.config)
         self._opened: list[Store] = []
 
     def learner(self, index: int = 0, config: LeagueConfig | None = None) -> Learner:
@@ -103,9 +103,7 @@ def stop_after(learner: Learner, iterations: int, then: Callable[[], None] | Non
 def train(learner: Learner, iterations: int) -> None:
     """Iterate as `run` does, without its clocks."""
     for _ in range(iterations):
-        learner._count(learner.trainer.iterate())
-        for hosted in learner.players:
-            learner._apply_role(hosted)
+        learner.advance()
 
 
 class KilledError(Exception):

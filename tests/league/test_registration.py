@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from league.config import PlayersConfig
+from league.config import EvaluationConfig, LeagueConfig, PlayersConfig
 from league.errors import InputError
-from league.registration import learner_names, register_players
+from league.registration import register_players
 from matchmaking.records import Kind, Role
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
 
-PLAYERS = PlayersConfig(main_agent=2, main_exploiter=0, league_exploiter=1)
+
+def asking(*anchors: str) -> LeagueConfig:
+    players = PlayersConfig(main_agent=2, main_exploiter=0, league_exploiter=1)
+    return LeagueConfig(players=players, evaluation=EvaluationConfig(anchors=anchors))
 
 
 @pytest.fixture
@@ -28,17 +31,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_learners_are_named_by_role_main_agents_first() -> None:
-    assert learner_names(PLAYERS) == [
-        (Role.MAIN_AGENT, "main_agent-1"),
-        (Role.MAIN_AGENT, "main_agent-2"),
-        (Role.LEAGUE_EXPLOITER, "league_exploiter-1"),
+    assert list(asking().learners_by_name().items()) == [
+        ("main_agent-1", Role.MAIN_AGENT),
+        ("main_agent-2", Role.MAIN_AGENT),
+        ("league_exploiter-1", Role.LEAGUE_EXPLOITER),
     ]
 
 
 def test_a_run_gets_its_players_once(store: Store) -> None:
-    register_players(store, PLAYERS, ["random", "alpha_beta:2"], "connect_four")
+    register_players(store, asking("random", "alpha_beta:2"))
     first = store.players()
-    register_players(store, PLAYERS, ["random", "alpha_beta:2", "alpha_beta:4"], "connect_four")
+    register_players(store, asking("random", "alpha_beta:2", "alpha_beta:4"))
     assert store.players()[: len(first)] == first
     assert [(player.name, player.kind) for player in store.players()[3:]] == [
         ("random", Kind.SCRIPTED),
@@ -49,5 +52,5 @@ def test_a_run_gets_its_players_once(store: Store) -> None:
 
 def test_an_anchor_that_nobody_knows_is_refused_before_anything_is_written(store: Store) -> None:
     with pytest.raises(InputError, match=r"no scripted player .alphabeta:2.; .*alpha_beta:DEPTH"):
-        register_players(store, PLAYERS, ["alphabeta:2"], "connect_four")
+        register_players(store, asking("alphabeta:2"))
     assert store.players() == []
