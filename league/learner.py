@@ -1,7 +1,8 @@
 """A learner process: trains the players that it hosts, reports, freezes and resets them by their roles' rules.
 
 One iteration: opponents into lanes, T steps of play, an update, one report (`league.training`), then the roles' rules
-(`league.roles`). Freezing writes the checkpoint first, then registers the player, then resets where the role says so.
+(`league.roles`). Freezing writes the checkpoint, resets the learner where the role says so, saves the state, and only
+then registers the player: nobody hears of a copy that a kill could take back.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,25 +21,28 @@ from torch import Tensor
 import arenas
 from agents.checkpoint import CheckpointStore, Manifest
 from agents.compute import keep_memory, pick_compiler, pick_device, pick_precision
+from agents.durable import sha256
 from agents.networks import Network
-from agents.state_store import StateStore
+from agents.state_store import SavedState, StateStore
+from league import learner_state
 from league.config import LeagueConfig
+from league.episode_stream import EpisodeStream, iterations_a_batch
 from league.errors import InputError, StateMismatchError
 from league.hosting import hosting
 from league.metrics import MetricsWriter
 from league.process import Process, run_process
+from league.recent import Recent
 from league.roles import FreezeReason, RateSet, should_freeze, should_reset
-from league.training import Iteration, Trainer, TrainingSetup, added_up
+from league.training import Iteration, Trainer, TrainingSetup
 from league.weights import LiveWeights, OpponentWeights
 from matchmaking import rules
 from matchmaking.population import Population
-from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Player, Role, new_id
+from matchmaking.records import Kind, LearnerStatus, Player, Role
 
 SAVE_EVERY = 15.0  # seconds between saved states: what a kill -9 costs at the most
-REPORT_EVERY = 0.25  # seconds between reports of finished episodes
+REPORT_EVERY = 0.25  # seconds between reports of finished episodes to Redis
 SHARE_EVERY = 1.0  # seconds between looks at the rest of the league
 METRICS_EVERY = 5.0  # seconds between points of the curves
-PACE_WINDOW = 10.0  # seconds over which samples a second are taken
 
 log = logging.getLogger("league")
 
@@ -83,8 +86,9 @@ class Learner:
             return
         for player in self.players:
             self.population.host(player.id)
-            self.population.load_row(player.id, self.store.payoff_row(player.id))
-        setup = training_setup(config, index)
+        self.states = StateStore(process.run.checkpoints, process.name)
+        saved = self._saved()
+        setup = training_setup(learner_state.as_before(config, saved), index)
         self.initial = setup.network.initial(torch.Generator().manual_seed(config.seed))[0]
         self.checkpoints = CheckpointStore(process.run.checkpoints)
         self.live = LiveWeights(process.run.checkpoints / "live")
@@ -100,48 +104,75 @@ class Learner:
             weights,
         )
         self.careers = {player.id: Career() for player in self.players}
-        self.unreported: list[EpisodeCount] = []
-        self.states = StateStore(process.run.checkpoints, process.name)
+        samples = len(self.players) * config.rollout.environments * config.rollout.horizon
+        self.stream = EpisodeStream(self.store, self.population, process.name, iterations_a_batch(samples))
         self.chance = np.random.default_rng([config.seed, index, 1])  # of resets
-        self._resume()
+        self.entering: list[Player] = []  # frozen, and not registered yet
+        self._listed = len(self.population)  # players that the store has listed to us
+        self._resume(saved)
 
-    def _resume(self) -> None:
+    def _saved(self) -> SavedState | None:
         saved = self.states.load()
-        if saved is not None:
-            extra: Mapping[str, Any] = saved.extra
-            try:
-                self.trainer.load_state(saved.tensors, extra["trainer"])
-            except ValueError as error:
-                raise StateMismatchError(f"{self.states.pointer} does not fit this run: {error}") from error
-            self.initial = saved.tensors["initial"]
-            self.chance.bit_generator.state = extra["chance"]
-            self.careers = {player: Career.model_validate(career) for player, career in extra["careers"].items()}
-            log.info("goes on from iteration %d", self.trainer.iteration)
-        for player in self.players:
-            self._complete_freeze(player)
+        if saved is not None and saved.extra.get("schema") != learner_state.SCHEMA:
+            raise StateMismatchError(
+                f"{self.states.pointer} is of another version of this program: it has schema "
+                f"{saved.extra.get('schema')}, this program writes schema {learner_state.SCHEMA}"
+            )
+        return saved
 
-    def _complete_freeze(self, player: Player) -> None:
-        """Do what was left to do where the process was killed after a player was registered and before it saved."""
-        career, frozen = self.careers[player.id], self.population.frozen_of(player.id)
-        if len(frozen) <= career.generation:
-            return
-        newest = self.population.players[int(frozen[-1])]
-        career.generation = len(frozen)
-        career.steps = max(career.steps, newest.steps)
-        career.frozen_at, career.episodes_at_freeze = newest.steps, career.episodes
-        if newest.steps:  # nobody is reset after the copy at the start
-            self._reset(player)
+    def _resume(self, saved: SavedState | None) -> None:
+        """Go on from what was saved; where the same bits cannot be had, with the payoff and reports of Redis."""
+        exact = learner_state.repeatable(self.trainer.setup, self.config)
+        try:
+            if saved is not None:
+                exact = self._load(saved) and exact
+            for player in self.players:
+                learner_state.check_copies(self.population, player, self.careers[player.id].generation)
+        except ValueError as error:
+            what = "does not fit this run" if saved is not None else "is missing"
+            raise StateMismatchError(f"{self.states.pointer} {what}: {error}") from error
+        if not exact:
+            for player in self.players:
+                self.population.load_row(player.id, self.store.payoff_row(player.id))
+            self.stream.follow()
+
+    def _load(self, saved: SavedState) -> bool:
+        """Put a saved state back; whether what follows it can be trained again bit for bit."""
+        extra: Mapping[str, Any] = saved.extra
+        self.entering = [Player.model_validate(player) for player in extra["entering"]]
+        for player in self.entering:
+            if player.id not in self.population:
+                self.population.add(player)
+        self.trainer.load_state(saved.tensors, extra["trainer"])
+        self.initial = saved.tensors["initial"]
+        self.chance.bit_generator.state = extra["chance"]
+        self.careers = {player: Career.model_validate(career) for player, career in extra["careers"].items()}
+        learner_state.load_payoff(self.population, saved.tensors, extra["met"])
+        self.stream.load_state(extra["stream"])
+        log.info("goes on from iteration %d", self.trainer.iteration)
+        if lost := self.stream.lost:
+            log.warning("Redis lacks the last %d reports that this state was saved after: its payoff counts", lost)
+        same = extra["machine"] == learner_state.machine(self.trainer.setup, self.config)
+        if not same:
+            log.warning("saved on another machine or by another version of torch: the last bits will differ")
+        return same and not lost
 
     def save(self) -> None:
         """Make everything durable that a resume needs."""
-        self._report()
+        self.stream.send()
         tensors, trainer = self.trainer.state()
+        payoff, met = learner_state.payoff_state(self.population)
         extra: dict[str, JsonValue] = {
+            "schema": learner_state.SCHEMA,
+            "machine": learner_state.machine(self.trainer.setup, self.config),
             "trainer": trainer,
             "chance": dict(self.chance.bit_generator.state),
             "careers": {player: career.model_dump() for player, career in self.careers.items()},
+            "met": met,
+            "stream": self.stream.state(),
+            "entering": [player.model_dump(mode="json") for player in self.entering],
         }
-        self.states.save({**tensors, "initial": self.initial}, extra)
+        self.states.save({**tensors, **payoff, "initial": self.initial}, extra)
 
     def run(self) -> None:
         """Train until the process is to stop."""
@@ -150,12 +181,15 @@ class Learner:
             if player.role is Role.MAIN_AGENT and self.careers[player.id].generation == 0:
                 self.freeze(player, "the start")  # the pool is never empty: AlphaStar's main agents enter it at step 0
             self.live.publish(player.id, self.weights(player))
+        self._register_copies()
         recent = Recent([player.id for player in self.players])
         with MetricsWriter(process.run.metrics, process.name, tensorboard=self.config.run.tensorboard) as metrics:
             self._train(recent, metrics)
         if process.finishing or (not process.stopping and self._trained_enough()):
+            self.stream.close()
             for player in filter(self._worth_a_last_copy, self.players):
                 self.freeze(player, "the end of the run")
+            self._register_copies()
         self.save()
         self._share(recent)
 
@@ -175,15 +209,11 @@ class Learner:
         next_save, next_metrics = started + SAVE_EVERY, started + METRICS_EVERY
         next_share = next_report = started
         while not (process.stopping or process.finishing or self._trained_enough()):
-            iteration = self.trainer.iterate()
-            self._count(iteration)
-            recent.add(iteration)
-            for player in self.players:
-                self._apply_role(player)
+            recent.add(self.advance())
             now = time.monotonic()
             if now >= next_report:
                 next_report = now + REPORT_EVERY
-                self._report()
+                self.stream.send()
             if now >= next_share:
                 next_share = now + SHARE_EVERY
                 self._share(recent)
@@ -197,12 +227,22 @@ class Learner:
                 self.save()
             process.beat("training", {"samples_per_second": recent.samples_per_second()})
 
+    def advance(self) -> Iteration:
+        """Train for one iteration and do what the roles' rules ask for; nothing here may depend on a clock."""
+        iteration = self.trainer.iterate()
+        self._count(iteration)
+        self._apply_roles()
+        return iteration
+
     def weights(self, player: Player) -> Tensor:
         """A copy [D] of a hosted player's present weights."""
         return self.trainer.ppo.snapshot(self.players.index(player))
 
     def freeze(self, player: Player, reason: str) -> Player:
-        """Copy a learner into a new frozen player: checkpoint first, then its registration."""
+        """Copy a learner into a new frozen player, which stands in the pool here at once.
+
+        Its id follows from what it is: the same copy, made again after a kill, is the same player.
+        """
         career = self.careers[player.id]
         network = self.trainer.setup.network
         row = self.weights(player).unsqueeze(0)
@@ -217,23 +257,40 @@ class Learner:
             parent=player.id,
             created_by="league",
         )
-        frozen = self.store.register(
-            Player(
-                id=new_id("p"),
-                name=f"{player.name}.v{career.generation}",
-                kind=Kind.FROZEN,
-                role=player.role,
-                parent=player.id,
-                checkpoint=self.checkpoints.save(parameters, manifest),
-                version=str(career.generation),
-                steps=career.steps,
-            )
+        checkpoint, version = self.checkpoints.save(parameters, manifest), str(career.generation)
+        frozen = Player(
+            id=f"p_{sha256(f'{player.id} {version} {checkpoint}'.encode())[:12]}",
+            name=f"{player.name}.v{version}",
+            kind=Kind.FROZEN,
+            role=player.role,
+            parent=player.id,
+            checkpoint=checkpoint,
+            version=version,
+            steps=career.steps,
         )
+        self.population.add(frozen)
+        self.entering.append(frozen)
         career.generation += 1
         career.frozen_at, career.episodes_at_freeze = career.steps, career.episodes
-        self._meet_new_players()
         log.info("froze %s after %d samples: %s", frozen.name, career.steps, reason)
         return frozen
+
+    def _register_copies(self) -> None:
+        """Let the league know of the copies that were just made, once the state that made them is saved.
+
+        Whenever the process is killed, the saved state is not behind the registered players; what it has to register
+        still is in it, and is registered when the process comes back.
+        """
+        if self.entering:
+            self.save()
+            for player in self.entering:
+                self.store.register(player)
+            self.entering = []
+
+    def _apply_roles(self) -> None:
+        for player in self.players:
+            self._apply_role(player)
+        self._register_copies()  # not before everybody's turn: a state in the middle would skip who comes after
 
     def _apply_role(self, player: Player) -> None:
         career = self.careers[player.id]
@@ -245,7 +302,6 @@ class Learner:
         lowest = "nobody to beat" if decision.lowest is None else f"lowest win rate {decision.lowest:.2f}"
         self.freeze(player, f"{decision.reason.value}, {lowest}")
         self._reset(player)
-        self.save()
 
     def _earned(self, player: Player, steps: int) -> bool:
         """Whether its win rates against the main agents are its own, or those of what it was before its last freeze.
@@ -268,31 +324,19 @@ class Learner:
             log.info("reset %s to its initial weights", player.name)
 
     def _count(self, iteration: Iteration) -> None:
-        """Take note of what an iteration gave; the payoff, here and in Redis, learns of it with the next report."""
+        """Take note of what an iteration gave; the payoff, here and in Redis, learns of it with the next batch."""
         for row in iteration.counts:
             self.careers[row.player].episodes += row.games
-        self.unreported += iteration.counts
+        self.stream.add(iteration.counts)
         for player, rule in self.trainer.rules.items():
             rule.observe(self.population, [row for row in iteration.counts if row.player == player])
         for player, samples in iteration.samples.items():
             self.careers[player].steps += samples
 
-    def _report(self) -> None:
-        """One report for all iterations since the last one: each costs the server a flush to the disk.
-
-        The payoff decays by the batch, so the rows held here take the same batches: they equal those in Redis to the
-        last bit, and a resume finds what was there.
-        """
-        rows, self.unreported = added_up(self.unreported), []
-        if rows:
-            self.store.report_episodes(rows)
-        for row in rows:
-            self.population.record(row.player, row.opponent, row.wins, row.draws, row.losses)
-
     def _share(self, recent: Recent) -> None:
         """Look at the rest of the league, and show it one's own state."""
         self._meet_new_players()
-        self._report()
+        self.stream.send()
         elsewhere = [learner.id for learner in self.population.learners if learner not in self.players]
         for player in self.players:
             # Learners of other processes report their episodes against this one themselves.
@@ -317,44 +361,15 @@ class Learner:
         return float(self.population.win_rates(player.id)[met].mean()) if met.any() else 0.5
 
     def _meet_new_players(self) -> None:
-        for player in self.store.players(since=len(self.population)):
-            self.population.add(player)
+        joined = self.store.players(since=self._listed)
+        self._listed += len(joined)
+        for player in joined:
+            if player.id not in self.population:  # our own copies are there since they were made
+                self.population.add(player)
 
     def _trained_enough(self) -> bool:
         limit = self.config.run.steps
         return limit is not None and all(career.steps >= limit for career in self.careers.values())
-
-
-class Recent:
-    """What the players of a process did in the last few seconds: pace, and the last update's figures.
-
-    Args:
-        players: ids.
-    """
-
-    def __init__(self, players: Sequence[str]) -> None:
-        self._window: deque[tuple[float, dict[str, int]]] = deque([(time.monotonic(), dict.fromkeys(players, 0))])
-        self._figures: dict[str, dict[str, float]] = {player: {} for player in players}
-
-    def add(self, iteration: Iteration) -> None:
-        """Take note of an iteration that ended just now."""
-        now = time.monotonic()
-        self._window.append((now, iteration.samples))
-        while len(self._window) > 2 and now - self._window[0][0] > PACE_WINDOW:
-            self._window.popleft()
-        self._figures = iteration.figures
-
-    def samples_per_second(self, player: str | None = None) -> float:
-        """Learner samples a second, of one player or of all."""
-        entries = list(self._window)[1:]
-        if not entries:
-            return 0.0
-        samples = sum(sum(by.values()) if player is None else by[player] for _, by in entries)
-        return samples / max(entries[-1][0] - self._window[0][0], 1e-9)
-
-    def figures(self, player: str) -> dict[str, float]:
-        """The last update's figures of a player, and its pace."""
-        return self._figures[player] | {"samples_per_second": self.samples_per_second(player)}
 
 
 def training_setup(config: LeagueConfig, index: int = 0) -> TrainingSetup:

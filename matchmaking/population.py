@@ -230,6 +230,13 @@ class Population:
         games, wins, draws, losses = self._row(learner).counters[:, self.index(opponent)].tolist()
         return Counters(games=games, wins=wins, draws=draws, losses=losses)
 
+    def row(self, learner: str) -> tuple[list[str], Floats]:
+        """Ids of the n opponents that a hosted learner has met, and its counters [4, n] against them (games, wins,
+        draws, losses): what `load_row` puts back."""
+        counters = self._row(learner).counters[:, : len(self)]
+        met = np.flatnonzero(counters[_GAMES])
+        return [self.id(index) for index in met.tolist()], counters[:, met]
+
     def games(self, learner: str, indices: Indices) -> Floats:
         """[n] decayed numbers of games of a hosted learner against the players at `indices`."""
         games: Floats = self._row(learner).counters[_GAMES, indices]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 import torch
@@ -14,8 +13,9 @@ from torch import Tensor
 from league import learner as module
 from league.config import LeagueConfig
 from league.errors import StateMismatchError
-from league.learner import Learner, Recent
+from league.learner import Learner
 from league.process import FINISH, Place, Process, run_process
+from league.recent import Recent
 from league.weights import OpponentWeights
 from matchmaking.records import Counters, EpisodeCount, Player, Role
 from matchmaking.run_records import Command
@@ -130,8 +130,7 @@ def test_one_learners_freeze_and_reset_change_no_other(start: Start, monkeypatch
     learner._count(learner.trainer.iterate())
     before = {name: tensor[others].clone() for name, tensor in learner.trainer.ppo.state().items()}
     careers = {learner.players[i].id: learner.careers[learner.players[i].id].model_copy() for i in others}
-    for hosted in learner.players:
-        learner._apply_role(hosted)
+    learner._apply_roles()
     assert league.names() == ["main_exploiter-1.v0"]
     for name, tensor in learner.trainer.ppo.state().items():
         assert torch.equal(tensor[others], before[name]), name
@@ -144,14 +143,14 @@ def test_win_rates_of_before_a_freeze_do_not_freeze_again(start: Start) -> None:
     league = start(roles=rules(main_exploiter=eager))
     learner = league.learner()
     exploiter, main = player(learner, "main_exploiter-1"), player(learner, "main_agent-1")
-    learner.unreported = [EpisodeCount(player=exploiter.id, opponent=main.id, seat=0, wins=200, draws=0, losses=0)]
+    learner.stream.add([EpisodeCount(player=exploiter.id, opponent=main.id, seat=0, wins=200, draws=0, losses=0)])
+    learner.stream.close()
     learner.careers[exploiter.id].episodes = 200
-    learner._report()
-    learner._apply_role(exploiter)
-    learner._apply_role(exploiter)
+    learner._apply_roles()
+    learner._apply_roles()
     assert league.names() == ["main_exploiter-1.v0"]
     learner.careers[exploiter.id].episodes += 100
-    learner._apply_role(exploiter)
+    learner._apply_roles()
     assert league.names() == ["main_exploiter-1.v0", "main_exploiter-1.v1"], "the record is its own by now"
 
 
@@ -183,34 +182,6 @@ def test_an_exploiter_that_has_hardly_begun_again_gets_no_last_copy(start: Start
     assert all(league.frozen(name).steps in (2 * PER_ITERATION, 4 * PER_ITERATION) for name in copies)
 
 
-def test_a_stopped_learner_resumes_as_if_it_had_not_stopped(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights, optimiser, lanes, random streams, steps and payoff, bit by bit."""
-    monkeypatch.setattr(module, "REPORT_EVERY", 0.0)
-    monkeypatch.setattr(module, "SHARE_EVERY", 1e9)
-    sometimes = after(1) | {"reset_probability": 0.5}
-    settings: dict[str, object] = {"roles": rules(main_agent=after(4), league_exploiter=sometimes)}
-    whole, parts = start(**settings), start(**settings)
-    uninterrupted = whole.learner()
-    stop_after(uninterrupted, 12)
-    uninterrupted.run()
-    for iterations in (5, 1, 6):
-        learner = parts.learner()
-        stop_after(learner, iterations)
-        learner.run()
-    assert parts.names() == whole.names()
-    assert len(whole.names()) > 5
-    ids = {a.id: b.id for a, b in zip(parts.store.players(), whole.store.players(), strict=True)}
-    tensors, extra = learner.trainer.state()
-    expected, rest = uninterrupted.trainer.state()
-    for name, tensor in expected.items():
-        assert torch.equal(tensors[name], tensor), name
-    lanes, expected_lanes = cast(list[str | None], extra["opponents"]), rest["opponents"]
-    assert [one and ids[one] for one in lanes] == expected_lanes
-    assert extra["choices"] == rest["choices"]
-    assert {ids[id]: career for id, career in learner.careers.items()} == uninterrupted.careers
-    assert parts.store.payoff_pairs() == whole.store.payoff_pairs()
-
-
 def test_a_learner_killed_before_its_first_save_comes_back(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     league = start(run=steps(2))
     first = league.learner()
@@ -220,30 +191,6 @@ def test_a_learner_killed_before_its_first_save_comes_back(start: Start, monkeyp
     assert league.names() == ["main_agent-1.v0"]
     league.learner().run()
     assert league.names()[:2] == ["main_agent-1.v0", "main_agent-1.v1"]
-
-
-@pytest.mark.parametrize("saved", [False, True])
-def test_a_freeze_that_a_kill_cut_short_is_completed(
-    start: Start, monkeypatch: pytest.MonkeyPatch, saved: bool
-) -> None:
-    league = start(roles=rules(main_exploiter=after(3), main_agent=after(5)))
-    first = league.learner()
-    train(first, 2)
-    if saved:
-        first.save()
-    monkeypatch.setattr(first, "_reset", killed)
-    with pytest.raises(KilledError):
-        train(first, 1)
-    second = league.learner()
-    exploiter, main = player(second, "main_exploiter-1"), player(second, "main_agent-1")
-    career = second.careers[exploiter.id]
-    assert (career.steps, career.frozen_at, career.generation) == (3 * PER_ITERATION, 3 * PER_ITERATION, 1)
-    assert torch.equal(second.weights(exploiter), second.initial)
-    assert second.careers[main.id].steps == (2 * PER_ITERATION if saved else 0), "what was not saved is trained again"
-    train(second, 2)
-    assert league.names() == ["main_exploiter-1.v0"], "nobody is frozen twice for one timeout"
-    train(second, 1)
-    assert league.names().count("main_exploiter-1.v1") == 1
 
 
 def test_a_killed_learner_goes_on_from_its_last_save(start: Start) -> None:
@@ -265,7 +212,8 @@ def test_the_payoff_here_is_the_payoff_in_redis_to_the_last_bit(start: Start) ->
     learner = league.learner()
     for reports in (1, 3, 2, 5):
         train(learner, reports)
-        learner._report()
+        learner.stream.close()
+        learner.stream.send()
     for hosted in learner.players:
         row = league.store.payoff_row(hosted.id)
         assert {id: learner.population.counters(hosted.id, id) for id in row} == row
@@ -283,6 +231,7 @@ def test_a_resumed_learner_holds_the_payoff_of_redis(start: Start) -> None:
     league = start()
     first = league.learner()
     train(first, 3)
+    first.stream.close()
     first.save()
     rows = {one.id: league.store.payoff_row(one.id) for one in first.players}
     assert all(rows.values()), "nothing is saved that was not reported"
@@ -304,7 +253,8 @@ def test_learners_of_two_processes_play_each_others_live_weights(start: Start) -
     train(exploiters, 1)
     lane = exploiters.trainer.opponents.index(agent.id)
     assert torch.equal(exploiters.trainer.rollout.lanes.packed()[lane], now)
-    exploiters._report()
+    exploiters.stream.close()
+    exploiters.stream.send()
     exploiter = exploiters.players[0]
     main.process._stopping = False
     main._share(Recent([agent.id]))
