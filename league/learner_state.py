@@ -1,7 +1,7 @@
 """When a learner that was interrupted goes on to the same bits, and when only as well as can be.
 
 Bit for bit on the CPU, with one learner process, in an arena whose games are tensors, on the machine and with the
-program that wrote the state: then what a kill took is trained again exactly as it was. See docs/decisions/0018.
+program that wrote the state: then what a kill took is trained again exactly as it was. See docs/decisions/0021.
 """
 
 from __future__ import annotations
