@@ -187,8 +187,18 @@ class QLearner:
     def epsilon(self) -> float:
         """Share of random actions now."""
         config = self.config
-        share = min(1.0, self.environment_steps / config.epsilon_steps)
-        return config.epsilon_start + share * (config.epsilon_end - config.epsilon_start)
+        return self._annealed(config.epsilon_start, config.epsilon_end, config.epsilon_steps)
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's, now."""
+        config = self.config
+        if config.learning_rate_end is None:
+            return config.learning_rate
+        return self._annealed(config.learning_rate, config.learning_rate_end, config.learning_rate_steps)
+
+    def _annealed(self, start: float, end: float, steps: int) -> float:
+        return start + min(1.0, self.environment_steps / steps) * (end - start)
 
     def train_step(self) -> dict[str, float]:
         """Collect an episode in every environment, then make as many updates as these ask for."""
@@ -213,7 +223,7 @@ class QLearner:
         """One gradient step on a batch of episodes; the figures by name."""
         config = self.config
         losses = self.losses(episodes)
-        norm = self.trained.step(losses.loss, config.learning_rate, config.max_gradient_norm)
+        norm = self.trained.step(losses.loss, self.learning_rate, config.max_gradient_norm)
         self.updates += 1
         if config.target_rate:
             self.target.lerp_(self.trained.weights, config.target_rate)

@@ -42,7 +42,9 @@ class QConfig(BaseModel):
             its true final observation; false takes the limit for the end, as EPyMARL does.
         td_lambda: of the lambda-return over an episode; 0 is the one-step target.
         double: the online network chooses the action whose target value is taken (van Hasselt et al. 2016).
-        learning_rate: Adam's.
+        learning_rate: Adam's, at the start.
+        learning_rate_end: Adam's after the annealing; None keeps to `learning_rate`.
+        learning_rate_steps: environment steps over which it falls linearly.
         max_gradient_norm: the gradient of all networks together is clipped to it.
         buffer: episodes that are kept.
         batch: episodes of a gradient step.
@@ -67,6 +69,8 @@ class QConfig(BaseModel):
     td_lambda: float = Field(default=0.0, ge=0, le=1)
     double: bool = True
     learning_rate: float = Field(default=5e-4, gt=0)
+    learning_rate_end: float | None = Field(default=None, gt=0)
+    learning_rate_steps: int = Field(default=2_000_000, gt=0)
     max_gradient_norm: float = Field(default=10.0, gt=0)
     buffer: int = Field(default=5000, gt=0)
     batch: int = Field(default=32, gt=0)

@@ -227,6 +227,18 @@ def test_targets_follow_at_their_interval_or_at_their_rate() -> None:
     torch.testing.assert_close(soft.target, 0.75 * old + 0.25 * soft.trained.weights.detach())
 
 
+def test_the_learning_rate_falls_to_its_end() -> None:
+    """Adam's first step moves a weight by the learning rate, whatever its gradient: by the one of that moment."""
+    for steps, rate in ((0, 0.1), (50, 0.06), (100, 0.02), (900, 0.02)):
+        made = learner("vdn", Clock(3), learning_rate=0.1, learning_rate_end=0.02, learning_rate_steps=100)
+        episodes = made.collector.collect(made._exploration)
+        made.environment_steps = steps
+        before = made.trained.weights.detach().clone()
+        made.update(episodes)
+        moved = (made.trained.weights.detach() - before).abs().max()
+        assert float(moved) == pytest.approx(rate, rel=1e-3)
+
+
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
 def test_updates_keep_their_ratio_to_episodes(ratio: float) -> None:
     made = learner("vdn", Clock(3), environments=5, updates_per_episode=ratio, batch=5)
