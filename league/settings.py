@@ -20,6 +20,7 @@ from league.config import LeagueConfig, Table
 from league.errors import ConfigError, suggestion
 from league.files import replace_text
 from league.toml import dumps
+from matchmaking.server import masked, password_of
 
 PREFIX = "LEAGUE_"
 RESERVED = frozenset({"LEAGUE_RUNS"})  # the folder of all runs: not a part of any run's configuration
@@ -119,9 +120,10 @@ def set_layer(assignment: str) -> Layer:
     """The layer of one `--set key.path=value`."""
     path, equals, value = assignment.partition("=")
     keys = [key.strip() for key in path.split(".")]
+    shown = f"--set {masked(assignment)}"
     if not equals or not all(keys):
-        raise ConfigError(f"--set {assignment}: expected key.path=value, such as --set ppo.epochs=4")
-    return Layer(f"--set {assignment}", nest(keys, parse(value.strip())))
+        raise ConfigError(f"{shown}: expected key.path=value, such as --set ppo.epochs=4")
+    return Layer(shown, nest(keys, parse(value.strip())))
 
 
 def players_layer(text: str) -> Layer:
@@ -238,8 +240,12 @@ def load(path: Path) -> LeagueConfig:
 
 
 def save(config: LeagueConfig, path: Path) -> None:
-    """Write the whole resolved configuration as TOML: all of it, or nothing where the disk refuses."""
-    replace_text(path, dumps(config.model_dump(mode="json")))
+    """Write the whole resolved configuration as TOML: all of it, or nothing where the disk refuses.
+
+    Where it holds the password of a Redis, only its owner can read it.
+    """
+    secret = config.redis is not None and password_of(config.redis) is not None
+    replace_text(path, dumps(config.model_dump(mode="json")), 0o600 if secret else 0o666)
 
 
 def explain(

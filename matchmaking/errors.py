@@ -23,6 +23,12 @@ class ServerStartError(RedisUnreachableError):
     """The embedded server was started and did not come up."""
 
 
+class AccessDeniedError(MatchmakingError):
+    """The user of the Redis URL may not do that, such as a reader that wants to write."""
+
+    exit_code = 3
+
+
 class StoreWriteError(MatchmakingError):
     """Redis answers but refuses to write, for instance because its disk is full."""
 

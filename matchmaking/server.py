@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import importlib.metadata
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -29,6 +30,9 @@ from matchmaking.errors import RedisUnreachableError, ServerNotFoundError, Serve
 
 SOCKET_PATH_BYTES = 107
 """The longest path that a unix socket can have on Linux (`sun_path` holds 108 bytes with its terminator)."""
+
+_PASSWORD = re.compile(r"(://[^:@/]*:)(.*)@")  # greedy: a password that was not quoted may hold anything
+_IN_QUERY = re.compile(r"([?&](?:password|ssl_password)=)([^&]*)")
 
 _LAUNCHES = 3
 """How often a server that dies before it answers is launched before that is called a failure."""
@@ -86,9 +90,11 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0, che
     try:
         client = _client(url, timeout, connect_timeout)
     except ValueError as error:
+        why = "" if password_of(url) else f" ({error})"  # it may quote a part of the password
         raise RedisUnreachableError(
-            f"{masked(url)} is no Redis URL ({error}); write redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
-        ) from error
+            f"{masked(url)} is no Redis URL{why}; write redis://USER:PASSWORD@HOST:PORT, rediss:// for TLS, or "
+            "unix:///PATH"
+        ) from (None if password_of(url) else error)
     if check:
         try:
             with _client(url, connect_timeout, connect_timeout) as probe:  # a silent host costs no full timeout
@@ -107,9 +113,22 @@ def _client(url: str, timeout: float, connect_timeout: float) -> redis.Redis:
 
 def unreachable(url: str, error: Exception) -> RedisUnreachableError:
     """The one line that tells a person that the Redis at `url` does not answer, and why."""
-    if "authenticat" in str(error).lower():
-        return RedisUnreachableError(f"Redis at {masked(url)} asks for a password: write redis://:PASSWORD@HOST:PORT")
     why = str(error).rstrip(".")
+    if "username-password" in why or "WRONGPASS" in why:
+        return RedisUnreachableError(
+            f"Redis at {masked(url)} knows no such user and password: write redis://USER:PASSWORD@HOST:PORT, with "
+            "%40 for @, %3A for : and %2F for / in a password"
+        )
+    if "authenticat" in why.lower():
+        return RedisUnreachableError(
+            f"Redis at {masked(url)} asks for a password: write redis://USER:PASSWORD@HOST:PORT, or put it into "
+            "the environment as LEAGUE_REDIS"
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return RedisUnreachableError(
+            f"Redis at {masked(url)} shows a certificate that this machine does not trust: name the file of its "
+            "authority, rediss://USER:PASSWORD@HOST:PORT?ssl_ca_certs=FILE"
+        )
     return RedisUnreachableError(
         f"Redis at {masked(url)} does not answer: {why}; start the server or give another address with --redis URL"
     )
@@ -124,11 +143,14 @@ def _private(folder: Path) -> bool:
 
 
 def masked(url: str) -> str:
-    """`url` without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+    """`url` without its password, also where it is no URL that could be read."""
+    return _IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
+
+
+def password_of(url: str) -> str | None:
+    """The password in a URL, as it is written there; None where there is none."""
+    found = _PASSWORD.search(url) or _IN_QUERY.search(url)
+    return found[2] or None if found else None
 
 
 class EmbeddedServer:

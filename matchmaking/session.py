@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from redis import exceptions
 
-from matchmaking.errors import StoreWriteError
+from matchmaking.errors import AccessDeniedError, StoreWriteError
 from matchmaking.server import connect, masked, unreachable
 
 T = TypeVar("T")
@@ -39,6 +39,11 @@ def script(name: str) -> Script:
     """The script `scripts/NAME.lua` of this package."""
     text = (files("matchmaking") / "scripts" / f"{name}.lua").read_text()
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def key_of(run: str, name: str) -> str:
+    """The key `name` of a run. The braces put all keys of a run into one slot of a cluster."""
+    return f"league:{{{run}}}:{name}"
 
 
 class Session:
@@ -66,8 +71,8 @@ class Session:
         self._client.close()
 
     def key(self, name: str) -> str:
-        """The key `name` of this run. The braces put all keys of a run into one slot of a cluster."""
-        return f"league:{{{self.run}}}:{name}"
+        """The key `name` of this run."""
+        return key_of(self.run, name)
 
     def call(self, name: str, keys: Sequence[str], *arguments: str | bytes | int | float) -> Any:
         """Run the script `name`; it is sent to the server where the server does not know it yet.
@@ -75,6 +80,7 @@ class Session:
         Raises:
             RedisUnreachableError: no answer within `patience`; whether the script ran is not known.
             StoreWriteError: the server refuses to write.
+            AccessDeniedError: the URL's user may not write.
         """
         lua = script(name)
         full = [self.key(key) for key in keys]
@@ -111,6 +117,10 @@ class Session:
                 raise _refused(self.url, error) from error
 
 
+_DENIED = ("can't run this command", "can't access at least one of the keys", "No permissions to access a key")
+"""What servers say where a script of ours may be run, and a command in it may not."""
+
+
 def _refused(url: str, error: exceptions.ResponseError) -> Exception:
     """A refusal that is the server's condition, told to a person; anything else is a fault of ours and stays itself."""
     text = str(error)
@@ -118,4 +128,9 @@ def _refused(url: str, error: exceptions.ResponseError) -> Exception:
         return StoreWriteError(f"Redis at {masked(url)} refuses to write: {text}; check its disk, memory and log")
     if "NOAUTH" in text:
         return unreachable(url, error)
+    if isinstance(error, exceptions.NoPermissionError) or any(words in text for words in _DENIED):
+        return AccessDeniedError(
+            f"Redis at {masked(url)} does not let this user do that ({text.removeprefix('NOPERM ')}): what runs or "
+            "changes a league needs its worker's user, and each run has its own; `league redis-acl` writes them"
+        )
     return error

@@ -5,6 +5,8 @@ Only click is imported here: a command's module is imported when the command is 
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from league.cli.group import CommandTable, LeagueGroup
@@ -18,6 +20,7 @@ COMMANDS: CommandTable = {
     "resume": ("league.cli.control:resume", "Go on with a run that was stopped or broke off."),
     "rebuild": ("league.cli.control:rebuild", "Compute payoff and ratings again from the logs."),
     "doctor": ("league.cli.doctor:doctor", "Check this machine and a run for what could go wrong."),
+    "redis-acl": ("league.cli.redis_acl:redis_acl", "Write the users of a shared Redis."),
     "runs": ("league.cli.control:runs", "List the runs."),
     "arenas": ("league.cli.arenas:arenas", "List, show and check arenas."),
     "players": ("league.cli.players:players", "List the players of a run, or show one."),
@@ -43,3 +46,7 @@ def main() -> None:
 
     `league start connect_four --for 5m` trains a league; `league leaderboard` shows who is best.
     """
+    if any("@" in word for word in sys.argv):
+        from league.passwords import hide
+
+        hide(sys.argv)
