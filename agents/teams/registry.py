@@ -38,12 +38,15 @@ class Algorithm(NamedTuple):
         config: `module:Class` of its settings, a pydantic model in a module without torch.
         build: `module:function` with the signature of `make` after the name.
         presets: by name what a published recipe sets beside the model's defaults.
+        own_rewards: the settings with which each agent learns from its own reward; None where it always learns from the
+            team's sum.
     """
 
     description: str
     config: str
     build: str
     presets: Mapping[str, Mapping[str, Any]] = {}
+    own_rewards: Mapping[str, Any] | None = None
 
     def settings(self) -> type[BaseModel]:
         """The class of its settings."""
@@ -51,12 +54,15 @@ class Algorithm(NamedTuple):
         return found
 
 
+OWN_REWARDS: dict[str, Any] = {"reward": "agent"}
+
 ALGORITHMS: dict[str, Algorithm] = {
     "iql": Algorithm(
         "Independent deep Q-learning",
         "agents.teams.q_settings:QConfig",
         "agents.algorithms.iql:build",
         Q_PRESETS,
+        OWN_REWARDS,
     ),
     "vdn": Algorithm(
         "Value decomposition: the team's value is the sum of its agents'",
@@ -75,12 +81,14 @@ ALGORITHMS: dict[str, Algorithm] = {
         "agents.algorithms.mappo_settings:MAPPOConfig",
         "agents.algorithms.mappo:build",
         MAPPO_PRESETS,
+        OWN_REWARDS | {"critic": "agent", "agent_ids": True},
     ),
     "ippo": Algorithm(
         "Independent proximal policy optimisation: a critic of each agent's own observation",
         "agents.algorithms.mappo_settings:IPPOConfig",
         "agents.algorithms.ippo:build",
         IPPO_PRESETS,
+        OWN_REWARDS,
     ),
     "coma": Algorithm(
         "Counterfactual policy gradients: what the team loses by an agent's action against its average one",
@@ -93,6 +101,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         "agents.algorithms.maddpg_settings:MADDPGConfig",
         "agents.algorithms.maddpg:build",
         MADDPG_PRESETS,
+        OWN_REWARDS,
     ),
 }
 

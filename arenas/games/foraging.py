@@ -17,6 +17,7 @@ from torch import Tensor
 
 from arenas.core import Arena, ArenaSpec, Observation, State, Step, Turns, select
 from arenas.games.cards import deal
+from arenas.padding import Entities
 
 STAY, NORTH, SOUTH, WEST, EAST, LOAD = range(6)
 ACTIONS = 6
@@ -96,6 +97,16 @@ class Foraging(Arena):
             reset_uniforms=2 * (players + foods),
             truncates=True,
             description="Level-based foraging: agents load food together",
+        )
+
+    def entities(self) -> tuple[Entities, ...]:
+        """See `arenas.padding.Resizable`."""
+        return Entities(self.foods, NOTHING), Entities(self.players, NOTHING)
+
+    def resized(self, agents: int) -> Arena:
+        """See `arenas.padding.Resizable`."""
+        return Foraging(
+            self.size, agents, self.foods, self.sight, self.force_coop, self.spec.max_steps, self.penalty, self.masks
         )
 
     def reset(self, uniforms: Tensor) -> State:

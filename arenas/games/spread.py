@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from arenas.core import ArenaSpec, State, Turns
+from arenas.core import Arena, ArenaSpec, State, Turns
 from arenas.games.particles import (
     ACCELERATION,
     MOVES,
@@ -22,6 +22,7 @@ from arenas.games.particles import (
     whole_number,
     without_self,
 )
+from arenas.padding import Entities
 
 RADIUS = 0.15
 WORDS = 2  # numbers of a message of each other agent, all zero: agents are silent, but mpe2 shows them
@@ -61,6 +62,20 @@ class Spread(ParticleArena):
                 description="Spread: one team of N agents covers N landmarks (mpe2's simple_spread_v3)",
             )
         )
+
+    def entities(self) -> tuple[Entities, ...]:
+        """See `arenas.padding.Resizable`."""
+        agents, nothing = self.spec.num_agents, (0.0, 0.0)
+        return (
+            Entities(2, nothing),  # its velocity and place
+            Entities(agents, nothing),  # landmarks
+            Entities(agents - 1, nothing),  # other agents
+            Entities(agents - 1, (0.0,) * WORDS),  # their messages
+        )
+
+    def resized(self, agents: int) -> Arena:
+        """See `arenas.padding.Resizable`."""
+        return Spread(agents, self.local_ratio, self.spec.max_steps)
 
     def _start(self, uniforms: Tensor) -> State:
         agents = self.spec.num_agents
