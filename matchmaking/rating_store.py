@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from matchmaking.aside import PIECE, set_aside
 from matchmaking.logs import Log
 from matchmaking.records import Rating
 from matchmaking.run_records import RatingPoint
@@ -52,16 +53,14 @@ class RatingStore:
         position: int,
         ratings: Mapping[str, Rating],
         points: Sequence[RatingPoint] = (),
-        anew: bool = False,
     ) -> bool:
         """Store changed ratings, the new position and points of the curves in one step.
 
         Args:
             expected: the position that the ratings were computed from.
             position: the position after them.
-            ratings: the changed ones; with `anew` all of them.
+            ratings: the changed ones.
             points: new points of the rating curves.
-            anew: forget all stored ratings and points first.
 
         Returns:
             False where the stored position is not the expected one: nothing was changed.
@@ -71,15 +70,35 @@ class RatingStore:
         return bool(
             self._session.call(
                 "commit_ratings",
-                ["fold", "ratings", "rating_history", "archived", "segments:rating_history"],
+                ["fold", "ratings", "rating_history"],
                 secrets.token_hex(8),
                 expected,
                 position,
-                int(anew),
                 len(ratings),
                 *arguments,
             )
         )
+
+    def replace(
+        self, position: int, ratings: Mapping[str, Rating], points: Sequence[RatingPoint], piece: int = PIECE
+    ) -> bool:
+        """Put ratings and curves that were computed from the log up to `position` in place of those stored.
+
+        Args:
+            position: of the stored ones.
+            ratings: all of them.
+            points: all of them, in the order of the log.
+            piece: how many go to the server at a time.
+
+        Returns:
+            False where the stored position is another: nothing was changed.
+        """
+        texts = [(player, rating.model_dump_json()) for player, rating in ratings.items()]
+        new_ratings = set_aside(self._session, "hash", texts, piece)
+        new_points = set_aside(self._session, "list", [(point.model_dump_json(),) for point in points], piece)
+        keys = ["fold", "ratings", "rating_history", "archived", "segments:rating_history", new_ratings, new_points]
+        token = secrets.token_hex(8)
+        return bool(self._session.call("replace_ratings", keys, token, position, len(ratings), len(points)))
 
     def history(self, since: int = 0) -> list[RatingPoint]:
         """The points of all rating curves in the order of the log, from number `since` on."""

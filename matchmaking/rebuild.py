@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from matchmaking.aside import PIECE
 from matchmaking.errors import MatchmakingError
 from matchmaking.fold import fold
 from matchmaking.payoff import add
@@ -54,19 +55,20 @@ class Rebuilt(Record):
         return not self.payoff_differences and not self.rating_differences
 
 
-def rebuild(store: Store, replace: bool = False, settings: RatingSettings = DEFAULT) -> Rebuilt:
+def rebuild(store: Store, replace: bool = False, settings: RatingSettings = DEFAULT, piece: int = PIECE) -> Rebuilt:
     """Recompute payoff and ratings from the logs, also while the run goes on.
 
     Args:
         store: the run.
         replace: put the recomputed ones in place of those stored, where they differ.
         settings: constants of the rating systems, those of the run's rater.
+        piece: how many values go to the server at a time where they are replaced.
 
     Raises:
         MatchmakingError: the logs grew faster than they could be folded.
     """
-    reports, pairs, wrong_pairs = _rebuild_payoff(store, replace)
-    state, wrong_players = _rebuild_ratings(store, replace, settings)
+    reports, pairs, wrong_pairs = _rebuild_payoff(store, replace, piece)
+    state, wrong_players = _rebuild_ratings(store, replace, settings, piece)
     players = store.players()
     return Rebuilt(
         reports=reports,
@@ -90,7 +92,7 @@ def fold_rows(pairs: Pairs, rows: Iterable[Row], decay: float) -> None:
         pairs[key] = add(pairs.get(key, Counters()), wins, draws, losses, decay)
 
 
-def _rebuild_payoff(store: Store, replace: bool) -> tuple[int, Pairs, list[tuple[int, int]]]:
+def _rebuild_payoff(store: Store, replace: bool, piece: int) -> tuple[int, Pairs, list[tuple[int, int]]]:
     pairs: Pairs = {}
     done = 0
     for _ in range(_TRIES):
@@ -104,12 +106,14 @@ def _rebuild_payoff(store: Store, replace: bool) -> tuple[int, Pairs, list[tuple
         if store.episode_reports() != length:
             continue  # a report came in between
         wrong = _differences(stored, pairs)
-        if not (replace and wrong) or store.replace_payoff(pairs, length):
+        if not (replace and wrong) or store.replace_payoff(pairs, length, piece):
             return length, pairs, wrong
     raise MatchmakingError("the log of episodes grows too fast for a rebuild: stop the learners first")
 
 
-def _rebuild_ratings(store: Store, replace: bool, settings: RatingSettings) -> tuple[RatingState, list[str]]:
+def _rebuild_ratings(
+    store: Store, replace: bool, settings: RatingSettings, piece: int
+) -> tuple[RatingState, list[str]]:
     ratings: dict[str, Rating] = {}
     points: list[RatingPoint] = []
     done = 0
@@ -124,7 +128,7 @@ def _rebuild_ratings(store: Store, replace: bool, settings: RatingSettings) -> t
             done += len(results)
         curves = _curves(point for point in store.ratings.history() if point.position <= stored.position)
         wrong = sorted({*_differences(stored.ratings, ratings), *_differences(curves, _curves(points))})
-        if not (replace and wrong) or store.ratings.commit(done, done, ratings, points, anew=True):
+        if not (replace and wrong) or store.ratings.replace(done, ratings, points, piece):
             return stored, wrong
     raise MatchmakingError("the log of matches grows too fast for a rebuild: stop the evaluators first")
 

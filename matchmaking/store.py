@@ -14,6 +14,7 @@ Keys, all under `league:{RUN}:`
     archived, segments:LOG              what of the logs lies in files of the run folder, see `matchmaking.logs`
     fold, ratings, rating_history       projection of `matches`, see `matchmaking.rating_store`
     heartbeats, learners, commands      see `matchmaking.processes`
+    aside:ID                            what is brought in pieces and then put in place, see `matchmaking.aside`
     bots, bot_states, bot_failures:ID, bot_streaks, bot_failed     see `matchmaking.bots`
 """
 
@@ -28,6 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from matchmaking.aside import PIECE, set_aside
 from matchmaking.bots import BotRegistry
 from matchmaking.errors import (
     NameTakenError,
@@ -301,16 +303,20 @@ class Store:
             pairs[int(lower), int(higher)] = unpack_counters(value)
         return pairs
 
-    def replace_payoff(self, pairs: Mapping[tuple[int, int], Counters], reports: int) -> bool:
+    def replace_payoff(self, pairs: Mapping[tuple[int, int], Counters], reports: int, piece: int = PIECE) -> bool:
         """Put a payoff that was recomputed from the first `reports` reports in place of the stored one.
+
+        Args:
+            pairs: all of them.
+            reports: how many the log holds.
+            piece: how many pairs go to the server at a time.
 
         Returns:
             False where the log holds another number of reports by now; nothing was changed.
         """
-        arguments: list[str | bytes] = []
-        for (lower, higher), c in pairs.items():
-            arguments += [f"{lower}:{higher}", _COUNTERS.pack(c.games, c.wins, c.draws, c.losses)]
-        return bool(self.session.call("replace_payoff", ["episodes", "payoff", "archived"], reports, *arguments))
+        fields = [(pair_field(*pair), _COUNTERS.pack(c.games, c.wins, c.draws, c.losses)) for pair, c in pairs.items()]
+        keys = ["episodes", "payoff", "archived", "fold", set_aside(self.session, "hash", fields, piece)]
+        return bool(self.session.call("replace_payoff", keys, secrets.token_hex(8), reports, len(pairs)))
 
     @contextmanager
     def _turn(self) -> Iterator[Ticket]:

@@ -105,5 +105,6 @@ def test_a_commit_onto_another_position_is_refused(store: Store) -> None:
     assert not store.ratings.commit(0, 3, {"a": Rating(mu=99.0)})
     assert store.ratings.state() == (2, {"a": Rating(mu=30.0)})
     awkward = Rating(mu=0.1 + 0.2, sigma=1 / 3, elo=1e3 / 7)
-    assert store.ratings.commit(2, 4, {"b": awkward}, anew=True)
-    assert store.ratings.state() == (4, {"b": awkward})
+    assert not store.ratings.replace(4, {"b": awkward}, [])
+    assert store.ratings.replace(2, {"b": awkward}, [])
+    assert store.ratings.state() == (2, {"b": awkward})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from matchmaking.fold import RatingFold
 from matchmaking.rebuild import rebuild
 from matchmaking.records import Forfeit, Player, Rating
@@ -81,6 +83,25 @@ def test_a_damaged_curve_is_found_and_repaired(store: Store, server: EmbeddedSer
     assert rebuild(store, replace=True).replaced
     assert store.ratings.history() == before
     assert rebuild(store).exact
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7])
+def test_no_command_carries_more_than_a_piece(store: Store, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """Redis takes about a million words: 524,288 results or pairs were too many for one command."""
+    _history(store)
+    RatingFold(store).step()
+    before = store.payoff_pairs(), store.ratings.state(), store.ratings.history()
+    for name in ("payoff", "ratings", "rating_history"):
+        store.session._execute("DEL", store.session.key(name))
+    words: list[int] = []
+    execute = store.session._execute
+    monkeypatch.setattr(store.session, "_execute", lambda *line: (words.append(len(line)), execute(*line))[1])
+    assert rebuild(store, replace=True, piece=piece).replaced
+    assert max(words) <= 2 * piece + 12  # a field and its value; the script, its keys and what it is told
+    assert (store.payoff_pairs(), store.ratings.state(), store.ratings.history()) == before
+    keys = [store.session.key(name) for name in ("payoff", "ratings", "rating_history")]
+    assert [store.session._execute("TTL", key) for key in keys] == [-1, -1, -1], "it would be forgotten"
+    assert list(store.session._client.scan_iter(store.session.key("aside:*"))) == []
 
 
 def test_ratings_and_board_after_a_rebuild_from_nothing(store: Store, server: EmbeddedServer) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -126,12 +127,48 @@ def test_commands_statuses_facts_and_heartbeats(store: Store, lossy: Store, prox
     assert [beat.pid for beat in store.processes.heartbeats()] == [7]
 
 
-def test_a_payoff_is_replaced_once(store: Store, lossy: Store, proxy: LossyProxy) -> None:
-    a, b = make_players(store, 2)
-    store.report_episodes([EpisodeCount(player=a.id, opponent=b.id, seat=0, wins=1, draws=0, losses=0)])
+@pytest.fixture
+def every_reply_lost(lossy: Store, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Each of its calls is made twice, for the first reply to it is lost."""
+    call = lossy.session.call
+
+    def calls(name: str, *rest: Any) -> Any:
+        proxy.lose = 1
+        return call(name, *rest)
+
+    monkeypatch.setattr(lossy.session, "call", calls)
+    return lossy
+
+
+@pytest.mark.parametrize("piece", [1, 2, 1000])
+def test_a_payoff_is_replaced_once(store: Store, every_reply_lost: Store, proxy: LossyProxy, piece: int) -> None:
+    make_players(store, 3)
+    store.report_rows([(0, 1, 0, 1, 0, 0), (0, 2, 0, 0, 2, 0), (1, 2, 0, 0, 0, 3)])
     pairs = store.payoff_pairs()
-    proxy.lose = 1
-    assert lossy.replace_payoff(pairs, 1)
+    assert len(pairs) == 3
+    assert every_reply_lost.replace_payoff(pairs, 1, piece)
+    assert proxy.lost == -(-3 // piece) + 1
+    assert store.payoff_pairs() == pairs
+    assert every_reply_lost.replace_payoff({}, 1, piece)
+    assert store.payoff_pairs() == {}
+
+
+@pytest.mark.parametrize("piece", [1, 2, 1000])
+def test_ratings_are_replaced_once(store: Store, every_reply_lost: Store, piece: int) -> None:
+    points = [RatingPoint(position=2, at=float(n), player="a", mu=26.0, sigma=8.0, elo=1010.0) for n in range(5)]
+    ratings = {name: Rating(mu=26.0 + number) for number, name in enumerate("abc")}
+    assert store.ratings.commit(0, 2, {"d": Rating()}, points[:1])
+    assert every_reply_lost.ratings.replace(2, ratings, points, piece)
+    assert store.ratings.state() == (2, ratings)
+    assert store.ratings.history() == points
+
+
+def test_what_was_set_aside_and_is_gone_is_not_put_in_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_players(store, 2)
+    store.report_rows([(0, 1, 0, 1, 0, 0)])
+    pairs = store.payoff_pairs()
+    monkeypatch.setattr("matchmaking.store.set_aside", lambda *_: "aside:gone")
+    assert not store.replace_payoff(pairs, 1)
     assert store.payoff_pairs() == pairs
 
 
