@@ -159,13 +159,14 @@ def check_redis(config: LeagueConfig, name: str) -> None:
 
 
 def _check_parts(config: LeagueConfig) -> None:
-    """Make everything that is called by a name once, and see that network and rollout fit the arena."""
+    """Make everything that is called by a name once, and see that what is trained fits the arena."""
     from agents.networks import Network
     from agents.rollout import check_trainable
     from agents.scripted.registry import ScriptedPlayerError
     from agents.scripted.registry import make as make_scripted
     from arenas.registry import ArenaOptionError, UnknownArenaError
     from arenas.registry import make as make_arena
+    from league.trainers import check_teams
     from matchmaking.rules.registry import make as make_rule
 
     make_rule(config.matchmaking.rule, **config.matchmaking.options)
@@ -173,7 +174,9 @@ def _check_parts(config: LeagueConfig) -> None:
         with closing(make_arena(config.arena, **config.arena_options)) as arena:
             for anchor in config.evaluation.anchors:
                 make_scripted(anchor, arena.spec)
-            if config.trains:
+            if config.teams:
+                check_teams(config, arena)
+            elif config.trains:
                 check_trainable(arena, config.rollout)
                 Network(config.network, arena.spec.observation_shape, arena.spec.num_actions)
     except (ArenaOptionError, ScriptedPlayerError, UnknownArenaError):

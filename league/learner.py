@@ -18,24 +18,21 @@ import torch
 from pydantic import BaseModel, ConfigDict, JsonValue
 from torch import Tensor
 
-import arenas
-from agents.checkpoint import CheckpointStore, Manifest
-from agents.compute import keep_memory, pick_compiler, pick_device, pick_precision
+from agents.checkpoint import CheckpointStore
+from agents.compute import keep_memory
 from agents.durable import sha256
-from agents.networks import Network
 from agents.state_store import SavedState, StateStore
 from league import learner_state
-from league.config import LeagueConfig
 from league.episode_stream import EpisodeStream, iterations_a_batch
-from league.errors import InputError, StateMismatchError
+from league.errors import StateMismatchError
 from league.hosting import hosting
 from league.metrics import MetricsWriter
 from league.process import Process, run_process
 from league.recent import Recent
 from league.roles import FreezeReason, RateSet, should_freeze, should_reset
-from league.training import Iteration, Trainer, TrainingSetup
-from league.weights import LiveWeights, OpponentWeights
-from matchmaking import rules
+from league.trainers import make_training
+from league.training import Iteration
+from league.weights import LiveWeights
 from matchmaking.population import Population
 from matchmaking.records import Kind, LearnerStatus, Player, Role
 
@@ -88,24 +85,13 @@ class Learner:
             self.population.host(player.id)
         self.states = StateStore(process.run.checkpoints, process.name)
         saved = self._saved()
-        setup = training_setup(learner_state.as_before(config, saved), index)
-        self.initial = setup.network.initial(torch.Generator().manual_seed(config.seed))[0]
         self.checkpoints = CheckpointStore(process.run.checkpoints)
         self.live = LiveWeights(process.run.checkpoints / "live")
-        weights = OpponentWeights(
-            setup.network, self.checkpoints, self.live, self.population.player, self.initial.to(setup.device)
-        )
-        self.trainer = Trainer(
-            setup,
-            [player.id for player in self.players],
-            {player.id: rules.make(config.matchmaking.rule, **config.matchmaking.options) for player in self.players},
-            self.initial.expand(len(self.players), -1),
-            self.population,
-            weights,
-        )
+        config = learner_state.as_before(config, saved)
+        self.trainer = make_training(config, index, self.players, self.population, self.checkpoints, self.live)
         self.careers = {player.id: Career() for player in self.players}
-        samples = len(self.players) * config.rollout.environments * config.rollout.horizon
-        self.stream = EpisodeStream(self.store, self.population, process.name, iterations_a_batch(samples))
+        batch = iterations_a_batch(self.trainer.samples_an_iteration)
+        self.stream = EpisodeStream(self.store, self.population, process.name, batch)
         self.chance = np.random.default_rng([config.seed, index, 1])  # of resets
         self.entering: list[Player] = []  # frozen, and not registered yet
         self._listed = len(self.population)  # players that the store has listed to us
@@ -122,7 +108,7 @@ class Learner:
 
     def _resume(self, saved: SavedState | None) -> None:
         """Go on from what was saved; where the same bits cannot be had, with the payoff and reports of Redis."""
-        exact = learner_state.repeatable(self.trainer.setup, self.config)
+        exact = learner_state.repeatable(self.trainer, self.config)
         try:
             if saved is not None:
                 exact = self._load(saved) and exact
@@ -144,7 +130,6 @@ class Learner:
             if player.id not in self.population:
                 self.population.add(player)
         self.trainer.load_state(saved.tensors, extra["trainer"])
-        self.initial = saved.tensors["initial"]
         self.chance.bit_generator.state = extra["chance"]
         self.careers = {player: Career.model_validate(career) for player, career in extra["careers"].items()}
         learner_state.load_payoff(self.population, saved.tensors, extra["met"])
@@ -152,7 +137,7 @@ class Learner:
         log.info("goes on from iteration %d", self.trainer.iteration)
         if lost := self.stream.lost:
             log.warning("Redis lacks the last %d reports that this state was saved after: its payoff counts", lost)
-        same = extra["machine"] == learner_state.machine(self.trainer.setup, self.config)
+        same = extra["machine"] == learner_state.machine(self.trainer, self.config)
         if not same:
             log.warning("saved on another machine or by another version of torch: the last bits will differ")
         return same and not lost
@@ -164,7 +149,7 @@ class Learner:
         payoff, met = learner_state.payoff_state(self.population)
         extra: dict[str, JsonValue] = {
             "schema": learner_state.SCHEMA,
-            "machine": learner_state.machine(self.trainer.setup, self.config),
+            "machine": learner_state.machine(self.trainer, self.config),
             "trainer": trainer,
             "chance": dict(self.chance.bit_generator.state),
             "careers": {player: career.model_dump() for player, career in self.careers.items()},
@@ -172,7 +157,7 @@ class Learner:
             "stream": self.stream.state(),
             "entering": [player.model_dump(mode="json") for player in self.entering],
         }
-        self.states.save({**tensors, **payoff, "initial": self.initial}, extra)
+        self.states.save({**tensors, **payoff}, extra)
 
     def run(self) -> None:
         """Train until the process is to stop."""
@@ -180,7 +165,7 @@ class Learner:
         for player in self.players:
             if player.role is Role.MAIN_AGENT and self.careers[player.id].generation == 0:
                 self.freeze(player, "the start")  # the pool is never empty: AlphaStar's main agents enter it at step 0
-            self.live.publish(player.id, self.weights(player))
+            self.trainer.publish(player.id, self.live)
         self._register_copies()
         recent = Recent([player.id for player in self.players])
         with MetricsWriter(process.run.metrics, process.name, tensorboard=self.config.run.tensorboard) as metrics:
@@ -235,8 +220,8 @@ class Learner:
         return iteration
 
     def weights(self, player: Player) -> Tensor:
-        """A copy [D] of a hosted player's present weights."""
-        return self.trainer.ppo.snapshot(self.players.index(player))
+        """A copy of a hosted player's present weights, flat."""
+        return self.trainer.weights(player.id)
 
     def freeze(self, player: Player, reason: str) -> Player:
         """Copy a learner into a new frozen player, which stands in the pool here at once.
@@ -244,20 +229,7 @@ class Learner:
         Its id follows from what it is: the same copy, made again after a kill, is the same player.
         """
         career = self.careers[player.id]
-        network = self.trainer.setup.network
-        row = self.weights(player).unsqueeze(0)
-        parameters = {name: tensor[0] for name, tensor in network.layout.views(row).items()}
-        spec = self.trainer.setup.arena.spec
-        manifest = Manifest(
-            arena=spec.name,
-            observation_shape=spec.observation_shape,
-            num_actions=spec.num_actions,
-            network=network.config.model_dump(mode="json"),
-            steps=career.steps,
-            parent=player.id,
-            created_by="league",
-        )
-        checkpoint, version = self.checkpoints.save(parameters, manifest), str(career.generation)
+        checkpoint, version = self.trainer.checkpoint(player.id, self.checkpoints, career.steps), str(career.generation)
         frozen = Player(
             id=f"p_{sha256(f'{player.id} {version} {checkpoint}'.encode())[:12]}",
             name=f"{player.name}.v{version}",
@@ -320,7 +292,7 @@ class Learner:
         """Begin a player afresh that was just frozen, where its role says so."""
         assert player.role is not None, f"learner {player.name} has no role"
         if should_reset(player.role, self.chance, self.config.roles):
-            self.trainer.restart(player.id, self.initial)
+            self.trainer.reset(player.id)
             log.info("reset %s to its initial weights", player.name)
 
     def _count(self, iteration: Iteration) -> None:
@@ -341,7 +313,7 @@ class Learner:
         for player in self.players:
             # Learners of other processes report their episodes against this one themselves.
             self.population.update_row(player.id, self.store.payoff_row(player.id, elsewhere))
-            self.live.publish(player.id, self.weights(player))
+            self.trainer.publish(player.id, self.live)
             career = self.careers[player.id]
             self.store.processes.set_status(
                 LearnerStatus(
@@ -370,27 +342,6 @@ class Learner:
     def _trained_enough(self) -> bool:
         limit = self.config.run.steps
         return limit is not None and all(career.steps >= limit for career in self.careers.values())
-
-
-def training_setup(config: LeagueConfig, index: int = 0) -> TrainingSetup:
-    """Arena, network, device and precision of a learner process; what was decided is said in the log.
-
-    Raises:
-        InputError: the configuration asks for what this machine or this arena does not have.
-    """
-    try:
-        arena = arenas.make(config.arena, **config.arena_options)
-        network = Network(config.network, arena.spec.observation_shape, arena.spec.num_actions)
-        device = pick_device(config.learners.device)
-        batch = min(config.ppo.minibatch, config.rollout.environments * config.rollout.horizon)
-        dtype = pick_precision(config.learners.precision, network, batch, device)
-        compiler, how = pick_compiler(config.learners.compile, device)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    log.info("computes on %s in %s, %s", device, str(dtype).removeprefix("torch."), how)
-    return TrainingSetup(
-        arena, network, config.rollout, config.ppo, device, dtype, compiler, seed=config.seed * 1000 + index
-    )
 
 
 def work(process: Process) -> None:

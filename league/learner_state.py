@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.state_store import SavedState
 from league.config import LeagueConfig
-from league.training import TrainingSetup
+from league.training import Training
 from matchmaking.population import Population
 from matchmaking.records import Counters, Player
 
@@ -26,21 +26,21 @@ SCHEMA = 2
 _PRECISIONS = {"torch.float32": "fp32", "torch.bfloat16": "bf16"}
 
 
-def machine(setup: TrainingSetup, config: LeagueConfig) -> dict[str, JsonValue]:
+def machine(training: Training, config: LeagueConfig) -> dict[str, JsonValue]:
     """What the last bit of a result depends on beside the seed: program, processor, precision, threads."""
     return {
         "torch": torch.__version__,
         "processor": _processor(),
-        "device": setup.device.type,
-        "precision": str(setup.dtype),
+        "device": training.device.type,
+        "precision": str(training.dtype),
         "compile": config.learners.compile,
         "threads": torch.get_num_threads(),
     }
 
 
-def repeatable(setup: TrainingSetup, config: LeagueConfig) -> bool:
+def repeatable(training: Training, config: LeagueConfig) -> bool:
     """Whether the same seed gives the same bits here."""
-    return setup.device.type == "cpu" and setup.arena.spec.pure and config.learners.processes == 1
+    return training.device.type == "cpu" and training.arena.spec.pure and config.learners.processes == 1
 
 
 def as_before(config: LeagueConfig, saved: SavedState | None) -> LeagueConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import torch
 from torch import Tensor
 
 from agents.checkpoint import CheckpointError, CheckpointStore
+from agents.core import Parameters
 from agents.durable import SUFFIX, decode, encode
 from agents.networks import Network
 from agents.policy import check_fit
+from league.recently_used import RecentlyUsed
 from matchmaking.records import Kind, Player
 
 CACHE_BYTES = 256 * 2**20
@@ -35,10 +36,14 @@ class LiveWeights:
 
     def publish(self, player: str, weights: Tensor) -> None:
         """Replace the weights [D] of a player; only the process that trains it may do so."""
-        path = self._path(player)
+        self.write(player, {"weights": weights})
+
+    def write(self, player: str, tensors: Parameters, about: str = "") -> None:
+        """Replace what is known of a player, and what its tensors are; see `publish`."""
+        path = self.path(player)
         draft = path.with_suffix(".tmp")  # always the same: what a killed writer left is written over
         try:
-            draft.write_bytes(encode({"weights": weights}, player))
+            draft.write_bytes(encode(tensors, about))
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -46,17 +51,22 @@ class LiveWeights:
     def stamp(self, player: str) -> Stamp | None:
         """Changes whenever the weights do; None where there are none yet."""
         try:
-            found = self._path(player).stat()
+            found = self.path(player).stat()
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_ino  # a file system's clock may stand still between two files
 
     def read(self, player: str) -> Tensor:
         """The weights [D] that were last published."""
-        path = self._path(player)
-        return decode(path, path.read_bytes())[0]["weights"]
+        return self.open(player)[0]["weights"]
 
-    def _path(self, player: str) -> Path:
+    def open(self, player: str) -> tuple[Parameters, str]:
+        """The tensors that were last written, and what they are."""
+        path = self.path(player)
+        return decode(path, path.read_bytes())
+
+    def path(self, player: str) -> Path:
+        """Where they stand."""
         return self.folder / f"{player}{SUFFIX}"
 
 
@@ -81,9 +91,8 @@ class OpponentWeights:
     ) -> None:
         self._network, self._checkpoints, self._live, self._find = network, checkpoints, live, find
         self._initial = initial
-        self._frozen: OrderedDict[str, Tensor] = OrderedDict()
+        self._frozen = RecentlyUsed[Tensor](max(1, CACHE_BYTES // (network.layout.width * initial.element_size())))
         self._learners: dict[str, tuple[Stamp | None, Tensor]] = {}
-        self._capacity = max(1, CACHE_BYTES // (network.layout.width * initial.element_size()))
 
     def __call__(self, player: str) -> Tensor:
         """The weights [D] of a player.
@@ -96,7 +105,8 @@ class OpponentWeights:
             return self._learner(player)
         if record.checkpoint is None:
             raise ValueError(f"{record.name} is a {record.kind.value} player: it has no weights to fill a lane with")
-        return self._checkpoint(record.checkpoint)
+        sha = record.checkpoint
+        return self._frozen.get(sha, lambda: self._checkpoint(sha))
 
     def _learner(self, player: str) -> Tensor:
         stamp = self._live.stamp(player)
@@ -114,13 +124,8 @@ class OpponentWeights:
             return self._initial
 
     def _checkpoint(self, sha: str) -> Tensor:
-        if sha not in self._frozen:
-            parameters, _ = self._checkpoints.load(sha)
-            check_fit(self._network, parameters, self._checkpoints.path(sha))
-            row = torch.zeros(1, self._network.layout.width)
-            self._network.layout.pack({name: tensor.unsqueeze(0) for name, tensor in parameters.items()}, row)
-            self._frozen[sha] = row[0]
-            if len(self._frozen) > self._capacity:
-                self._frozen.popitem(last=False)
-        self._frozen.move_to_end(sha)
-        return self._frozen[sha]
+        parameters, _ = self._checkpoints.load(sha)
+        check_fit(self._network, parameters, self._checkpoints.path(sha))
+        row = torch.zeros(1, self._network.layout.width)
+        self._network.layout.pack({name: tensor.unsqueeze(0) for name, tensor in parameters.items()}, row)
+        return row[0]

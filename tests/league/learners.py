@@ -10,11 +10,12 @@ from torch import Tensor
 
 from agents.checkpoint import CheckpointStore
 from league.config import LeagueConfig
-from league.learner import Learner, training_setup
+from league.learner import Learner
 from league.process import Place, Process
 from league.registration import register_players
 from league.runs import create
-from league.training import Iteration
+from league.trainers import training_setup
+from league.training import Iteration, Trainer
 from league.weights import LiveWeights, OpponentWeights
 from matchmaking.records import Kind, Player, Role
 from matchmaking.server import EmbeddedServer
@@ -81,6 +82,12 @@ def after(iterations: int) -> dict[str, object]:
 
 def steps(iterations: int) -> dict[str, object]:
     return {"steps": iterations * PER_ITERATION, "tensorboard": False}
+
+
+def ppo(learner: Learner) -> Trainer:
+    """What trains the players of a learner process, where they share a network."""
+    assert isinstance(learner.trainer, Trainer)
+    return learner.trainer
 
 
 def player(learner: Learner, name: str) -> Player:

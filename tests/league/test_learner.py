@@ -28,6 +28,7 @@ from tests.league.learners import (
     after,
     killed,
     player,
+    ppo,
     rules,
     steps,
     stop_after,
@@ -54,7 +55,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_main_agents_enter_the_pool_at_step_0_and_all_end_with_a_last_copy(start: Start) -> None:
     league = start(run=steps(3))
     learner = league.learner()
-    initial = learner.initial.clone()
+    initial = ppo(learner).initial[0].clone()
     learner.run()
     assert league.names() == ["main_agent-1.v0", "main_agent-1.v1", "main_exploiter-1.v0", "league_exploiter-1.v0"]
     first, last = league.frozen("main_agent-1.v0"), league.frozen("main_agent-1.v1")
@@ -95,10 +96,10 @@ def test_a_timeout_freezes_what_the_learner_is_at_that_moment(start: Start, monk
     frozen = league.frozen("main_agent-1.v0")
     assert frozen.steps == 3 * PER_ITERATION
     assert torch.equal(league.weights_of(frozen), seen[0])
-    weights = learner.trainer._weights(frozen.id).clone()
+    weights = ppo(learner)._weights(frozen.id).clone()
     train(learner, 2)
     assert torch.equal(league.weights_of(frozen), seen[0])
-    assert torch.equal(learner.trainer._weights(frozen.id), weights)
+    assert torch.equal(ppo(learner)._weights(frozen.id), weights)
     assert not torch.equal(learner.weights(main), seen[0]), "the learner trains on"
     train(learner, 1)
     assert league.names() == ["main_agent-1.v0", "main_agent-1.v1"]
@@ -114,11 +115,11 @@ def test_a_main_exploiter_is_frozen_as_trained_and_then_reset(start: Start) -> N
     before = learner.weights(exploiter)
     train(learner, 1)
     frozen = league.weights_of(league.frozen("main_exploiter-1.v0"))
-    assert not torch.equal(frozen, learner.initial)
+    assert not torch.equal(frozen, ppo(learner).initial[0])
     assert not torch.equal(frozen, before)
-    assert torch.equal(learner.weights(exploiter), learner.initial)
+    assert torch.equal(learner.weights(exploiter), ppo(learner).initial[0])
     assert learner.careers[exploiter.id].steps == 3 * PER_ITERATION, "a reset does not take steps back"
-    assert not learner.trainer.ppo.first_moment[learner.players.index(exploiter)].any(), "nor keep the optimiser"
+    assert not ppo(learner).ppo.first_moment[learner.players.index(exploiter)].any(), "nor keep the optimiser"
 
 
 def test_one_learners_freeze_and_reset_change_no_other(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,11 +129,11 @@ def test_one_learners_freeze_and_reset_change_no_other(start: Start, monkeypatch
     train(learner, 2)
     others = [index for index, one in enumerate(learner.players) if one.role is not Role.MAIN_EXPLOITER]
     learner._count(learner.trainer.iterate())
-    before = {name: tensor[others].clone() for name, tensor in learner.trainer.ppo.state().items()}
+    before = {name: tensor[others].clone() for name, tensor in ppo(learner).ppo.state().items()}
     careers = {learner.players[i].id: learner.careers[learner.players[i].id].model_copy() for i in others}
     learner._apply_roles()
     assert league.names() == ["main_exploiter-1.v0"]
-    for name, tensor in learner.trainer.ppo.state().items():
+    for name, tensor in ppo(learner).ppo.state().items():
         assert torch.equal(tensor[others], before[name]), name
     assert {id: learner.careers[id] for id in careers} == careers
 
@@ -249,10 +250,10 @@ def test_learners_of_two_processes_play_each_others_live_weights(start: Start) -
     stop_after(main, 3)
     main.run()
     now = main.weights(agent)
-    assert not torch.equal(now, main.initial)
+    assert not torch.equal(now, ppo(main).initial[0])
     train(exploiters, 1)
-    lane = exploiters.trainer.opponents.index(agent.id)
-    assert torch.equal(exploiters.trainer.rollout.lanes.packed()[lane], now)
+    lane = ppo(exploiters).opponents.index(agent.id)
+    assert torch.equal(ppo(exploiters).rollout.lanes.packed()[lane], now)
     exploiters.stream.close()
     exploiters.stream.send()
     exploiter = exploiters.players[0]
@@ -270,14 +271,14 @@ def test_live_weights_that_are_missing_or_empty_are_the_initial_ones(start: Star
     learner = league.learner()
     live, agent = learner.live, learner.players[0]
     weights = OpponentWeights(
-        learner.trainer.setup.network, learner.checkpoints, live, learner.population.player, learner.initial
+        ppo(learner).setup.network, learner.checkpoints, live, learner.population.player, ppo(learner).initial[0]
     )
-    assert torch.equal(weights(agent.id), learner.initial)
+    assert torch.equal(weights(agent.id), ppo(learner).initial[0])
     live.folder.joinpath(f"{agent.id}.safetensors").write_bytes(b"")  # a power failure can do that
-    assert torch.equal(weights(agent.id), learner.initial)
+    assert torch.equal(weights(agent.id), ppo(learner).initial[0])
     live.folder.joinpath(f"{agent.id}.tmp").write_bytes(b"of a killed writer")
-    live.publish(agent.id, learner.initial + 1)
-    assert torch.equal(weights(agent.id), learner.initial + 1)
+    live.publish(agent.id, ppo(learner).initial[0] + 1)
+    assert torch.equal(weights(agent.id), ppo(learner).initial[0] + 1)
     assert [path.name for path in live.folder.iterdir()] == [f"{agent.id}.safetensors"]
 
 
