@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from agents.algorithms import coma
 from agents.algorithms.coma import COMA, counterfactual_advantages
 from agents.algorithms.coma_settings import PRESETS, COMAConfig
-from agents.algorithms.mappo import Sampler, living
-from agents.teams.episodes import Episodes
-from agents.teams.evaluation import evaluate
+from agents.algorithms.mappo import living
 from agents.teams.settings import TeamNetworkConfig
+from tests.agents.teams.claims import (
+    collected,
+    goes_on_as_if_it_had_not_stopped,
+    learns_to_name_the_cue,
+    told_of_the_dead,
+)
 from tests.agents.teams.cues import Cues
 
 CPU = torch.device("cpu")
@@ -28,12 +32,6 @@ def learner(arena: Cues, **changes: Any) -> COMA:
         **{"actor_network": FLAT, "critic_network": FLAT, "learning_rate": 1e-2, "target_interval": 10, **changes}
     )
     return coma.build(arena, config, environments=config.environments, seed=0, device=CPU)
-
-
-def collected(subject: COMA) -> Episodes:
-    setup, network = subject.setup, subject.actor_network
-    sampler = Sampler(setup, network, subject.actor.parameters["actor"], subject.generator)
-    return subject.collector.collect(sampler)
 
 
 @settings(deadline=None, max_examples=50)
@@ -108,11 +106,7 @@ def test_the_dead_are_in_no_loss_and_no_statistic() -> None:
     results = []
     for noise in (0, 1):
         subject = learner(Cues(), environments=16)
-        episodes = collected(subject)
-        dead = ~episodes.action_mask.any(dim=3)
-        assert dead.any()
-        seen = episodes.observation + noise * dead.unsqueeze(3)
-        subject.learn(episodes._replace(observation=seen, action=torch.where(dead[:, :-1], noise, episodes.action)))
+        subject.learn(told_of_the_dead(collected(subject), noise))
         results.append(
             (subject.actor.weights.detach(), subject.critic.weights.detach(), *subject.norm.state().values())
         )
@@ -133,31 +127,10 @@ def test_the_statistics_are_those_of_the_living() -> None:
 @pytest.mark.parametrize("variant", [{}, {"sharing": False}, {"actor_network": GRU}])
 def test_it_learns_to_name_the_cue(variant: dict[str, Any]) -> None:
     subject = learner(Cues(deadly=False, truncates=True), environments=32, critic_steps=4, **variant)
-
-    def score() -> float:
-        result = evaluate(subject.setup, subject.policy(), 200, 0)
-        return result.return_sum / (3 * result.length)
-
-    start = score()
-    for _ in range(150):
-        subject.train_step()
-    assert start < 0.5
-    assert score() > 0.95
+    learns_to_name_the_cue(subject, iterations=150, share=0.95)
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_it_goes_on_as_if_it_had_not_stopped(name: str) -> None:
-    def fresh() -> COMA:
-        config = COMAConfig.model_validate({**PRESETS[name], "target_interval": 2})
-        return coma.build(Cues(), config, environments=8, seed=1, device=CPU)
-
-    whole, first, second = fresh(), fresh(), fresh()
-    for _ in range(3):
-        whole.train_step()
-        first.train_step()
-    second.load_state({key: tensor.clone() for key, tensor in first.state().items()})
-    assert whole.train_step() == second.train_step()
-    for key, tensor in whole.state().items():
-        assert torch.equal(tensor, second.state()[key]), key
-    with pytest.raises(ValueError, match=r"actor\.weights does not fit"):
-        second.load_state({})
+    config = COMAConfig.model_validate({**PRESETS[name], "target_interval": 2})
+    goes_on_as_if_it_had_not_stopped(lambda: coma.build(Cues(), config, environments=8, seed=1, device=CPU))

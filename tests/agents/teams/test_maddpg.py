@@ -11,11 +11,15 @@ from torch import Tensor
 from agents.algorithms import maddpg
 from agents.algorithms.maddpg import MADDPG, straight_through
 from agents.algorithms.maddpg_settings import MADDPGConfig
-from agents.algorithms.mappo import Sampler, living
-from agents.teams.episodes import Episodes
-from agents.teams.evaluation import evaluate
+from agents.algorithms.mappo import living
 from agents.teams.q_settings import Reward
 from agents.teams.settings import TeamNetworkConfig
+from tests.agents.teams.claims import (
+    collected,
+    goes_on_as_if_it_had_not_stopped,
+    learns_to_name_the_cue,
+    told_of_the_dead,
+)
 from tests.agents.teams.cues import Cues
 
 CPU = torch.device("cpu")
@@ -31,11 +35,6 @@ def learner(arena: Cues, **changes: Any) -> MADDPG:
         }
     )  # fmt: skip
     return maddpg.build(arena, config, environments=config.environments, seed=0, device=CPU)
-
-
-def collected(subject: MADDPG) -> Episodes:
-    setup, network = subject.setup, subject.actor_network
-    return subject.collector.collect(Sampler(setup, network, subject.actor.parameters["actor"], subject.generator))
 
 
 def test_a_straight_through_draw_is_a_legal_one_hot_with_the_softmaxs_gradient() -> None:
@@ -107,11 +106,7 @@ def test_the_dead_are_in_no_loss() -> None:
     results = []
     for noise in (0, 1):
         subject = learner(Cues())
-        episodes = collected(subject)
-        dead = ~episodes.action_mask.any(dim=3)
-        assert dead.any()
-        seen = episodes.observation + noise * dead.unsqueeze(3)
-        subject.update(episodes._replace(observation=seen, action=torch.where(dead[:, :-1], noise, episodes.action)))
+        subject.update(told_of_the_dead(collected(subject), noise))
         results.append((subject.actor.weights.detach(), subject.critic.weights.detach()))
     for first, second in zip(*results, strict=True):
         assert torch.equal(first, second)
@@ -119,27 +114,8 @@ def test_the_dead_are_in_no_loss() -> None:
 
 @pytest.mark.parametrize("variant", [{}, {"sharing": False}, {"reward": Reward.AGENT}, {"actor_network": GRU}])
 def test_it_learns_to_name_the_cue(variant: dict[str, Any]) -> None:
-    subject = learner(Cues(deadly=False, truncates=True), **variant)
-
-    def score() -> float:
-        result = evaluate(subject.setup, subject.policy(), 200, 0)
-        return result.return_sum / (3 * result.length)
-
-    start = score()
-    for _ in range(40):
-        subject.train_step()
-    assert start < 0.5
-    assert score() > 0.9
+    learns_to_name_the_cue(learner(Cues(deadly=False, truncates=True), **variant), iterations=40, share=0.9)
 
 
 def test_it_goes_on_as_if_it_had_not_stopped() -> None:
-    whole, first, second = (learner(Cues()) for _ in range(3))
-    for _ in range(3):
-        whole.train_step()
-        first.train_step()
-    second.load_state({key: tensor.clone() for key, tensor in first.state().items()})
-    assert whole.train_step() == second.train_step()
-    for key, tensor in whole.state().items():
-        assert torch.equal(tensor, second.state()[key]), key
-    with pytest.raises(ValueError, match=r"actor\.weights does not fit"):
-        second.load_state({})
+    goes_on_as_if_it_had_not_stopped(lambda: learner(Cues()))

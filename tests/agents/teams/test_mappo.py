@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from agents.algorithms import ippo, mappo
 from agents.algorithms.mappo import (
     MAPPO,
-    Sampler,
     beyond_death,
     generalised_advantages,
     living,
@@ -21,9 +20,14 @@ from agents.algorithms.mappo import (
 from agents.algorithms.mappo_settings import MAPPO_PRESETS, Critic, IPPOConfig, MAPPOConfig
 from agents.teams.core import TeamMisfitError
 from agents.teams.episodes import Episodes
-from agents.teams.evaluation import evaluate
 from agents.teams.q_settings import Reward
 from agents.teams.settings import TeamNetworkConfig
+from tests.agents.teams.claims import (
+    collected,
+    goes_on_as_if_it_had_not_stopped,
+    learns_to_name_the_cue,
+    told_of_the_dead,
+)
 from tests.agents.teams.cues import Cues
 
 CPU = torch.device("cpu")
@@ -34,12 +38,6 @@ FLAT = TeamNetworkConfig(hidden=(16,), memory=0, normalise=True)
 def learner(arena: Cues, seed: int = 0, **settings: Any) -> MAPPO:
     config = MAPPOConfig(**{"actor_network": FLAT, "critic_network": FLAT, "learning_rate": 1e-2, **settings})
     return mappo.build(arena, config, environments=config.environments, seed=seed, device=CPU)
-
-
-def collected(subject: MAPPO) -> Episodes:
-    assert subject.collector is not None
-    setup, network = subject.setup, subject.actor_network
-    return subject.collector.collect(Sampler(setup, network, subject.actor.parameters["actor"], subject.generator))
 
 
 def random_episodes(truncates: bool, seed: int = 0) -> tuple[Episodes, Tensor, Tensor]:
@@ -150,14 +148,9 @@ def test_normalisation_is_over_the_living() -> None:
 def test_the_dead_are_in_no_loss_and_no_statistic(critic: Critic) -> None:
     """Whatever is told of an agent behind its death, the same weights and statistics come of it."""
     results = []
-    for noise in (0.0, 5.0):
+    for noise in (0, 5):
         subject = learner(Cues(), critic=critic, agent_ids=True, epochs=3, environments=16)
-        episodes = collected(subject)
-        dead = ~episodes.action_mask.any(dim=3)
-        assert dead.any()
-        seen = episodes.observation + noise * dead.unsqueeze(3)
-        action = torch.where(dead[:, :-1], int(noise) % 4, episodes.action)
-        subject.learn(episodes._replace(observation=seen, action=action))
+        subject.learn(told_of_the_dead(collected(subject), noise))
         results.append(
             (subject.actor.weights.detach(), subject.critic.weights.detach(), *subject.norm.state().values())
         )
@@ -281,13 +274,6 @@ def test_an_update_is_the_one_of_a_reference() -> None:
             torch.testing.assert_close(network.state_dict()[name], expected, rtol=1e-4, atol=2e-5, msg=name)
 
 
-def score(subject: MAPPO) -> float:
-    """Share of the points that were to be had, greedy."""
-    assert isinstance(subject.setup.arena, Cues)
-    result = evaluate(subject.setup, subject.policy(), 200, 0)
-    return result.return_sum / (3 * result.length)
-
-
 VARIANTS: dict[str, dict[str, Any]] = {
     "mappo": {},
     "mappo, a value an agent": {"critic": Critic.AGENT, "agent_ids": True},
@@ -303,29 +289,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(("variant", "truncates"), [("mappo", False), *((name, True) for name in VARIANTS)])
 def test_it_learns_to_name_the_cue(variant: str, truncates: bool) -> None:
     subject = learner(Cues(deadly=False, truncates=truncates), **{"environments": 64, **VARIANTS[variant]})
-    start = score(subject)
-    for _ in range(40 if variant != "epymarl" else 150):
-        subject.train_step()
-    assert start < 0.5
-    assert score(subject) > 0.97
+    learns_to_name_the_cue(subject, iterations=150 if variant == "epymarl" else 40, share=0.97)
 
 
 @pytest.mark.parametrize("name", list(MAPPO_PRESETS))
 def test_it_goes_on_as_if_it_had_not_stopped(name: str) -> None:
-    def fresh() -> MAPPO:
-        config = MAPPOConfig.model_validate({**MAPPO_PRESETS[name], "environments": 8})
-        return mappo.build(Cues(), config, environments=8, seed=1, device=CPU)
-
-    whole, first, second = fresh(), fresh(), fresh()
-    for _ in range(2):
-        whole.train_step()
-        first.train_step()
-    second.load_state({key: tensor.clone() for key, tensor in first.state().items()})
-    assert whole.train_step() == second.train_step()
-    for key, tensor in whole.state().items():
-        assert torch.equal(tensor, second.state()[key]), key
-    with pytest.raises(ValueError, match=r"actor\.weights does not fit"):
-        second.load_state({})
+    config = MAPPOConfig.model_validate({**MAPPO_PRESETS[name], "environments": 8})
+    goes_on_as_if_it_had_not_stopped(lambda: mappo.build(Cues(), config, environments=8, seed=1, device=CPU))
 
 
 def test_a_policy_does_not_move_with_further_training() -> None:
