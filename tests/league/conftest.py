@@ -52,6 +52,14 @@ def matchmaker(made_up: RunFolder) -> Iterator[Matchmaker]:
     store.close()
 
 
+@pytest.fixture
+def store(server: EmbeddedServer) -> Iterator[Store]:
+    """An empty run of Connect Four."""
+    opened = Store.create(server.url, new_id("run"), "connect_four")
+    yield opened
+    opened.close()
+
+
 def fill(matchmaker: Matchmaker) -> None:
     """Let a league have happened: later versions are stronger, and one scripted player has a nasty name."""
     rng = random.Random(1)

@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from league.clock import SAVE_EVERY, TrainingClock, training_time
-from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    server = EmbeddedServer(tmp_path / "redis")
-    server.start()
-    store = Store.create(server.url, "run", "connect_four")
-    yield store
-    store.close()
-    server.stop()
 
 
 def test_only_time_with_learners_at_work_counts(store: Store) -> None:

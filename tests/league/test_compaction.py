@@ -21,14 +21,6 @@ from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    embedded = EmbeddedServer(tmp_path_factory.mktemp("redis"))
-    embedded.start()
-    yield embedded
-    embedded.stop()
-
-
 @pytest.fixture
 def store(server: EmbeddedServer, tmp_path: Path) -> Iterator[Store]:
     opened = Store.create(server.url, tmp_path.name, "connect_four", files=tmp_path / "logs")

@@ -57,14 +57,6 @@ class Bot:
 MakeHouse = Callable[..., House]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def house(server: EmbeddedServer, tmp_path: Path) -> Iterator[MakeHouse]:
     made: list[House] = []

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from league.config import EvaluationConfig, LeagueConfig, PlayersConfig
 from league.errors import InputError
 from league.registration import register_players
 from matchmaking.records import Kind, Role
-from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
 
 
 def asking(*anchors: str) -> LeagueConfig:
     players = PlayersConfig(main_agent=2, main_exploiter=0, league_exploiter=1)
     return LeagueConfig(players=players, evaluation=EvaluationConfig(anchors=anchors))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    server = EmbeddedServer(tmp_path / "redis")
-    server.start()
-    store = Store.create(server.url, "run", "connect_four")
-    yield store
-    store.close()
-    server.stop()
 
 
 def test_learners_are_named_by_role_main_agents_first() -> None:

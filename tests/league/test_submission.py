@@ -32,14 +32,6 @@ BOT = "class Bot:\n    def __init__(self, spec): ...\n    def act(self, o, m, c)
 SETTINGS = ("bots.per_author=2", "bots.max_size=100000", "bots.clocks.start=30", "bots.clocks.move=10")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    embedded = EmbeddedServer(tmp_path_factory.mktemp("redis"))
-    embedded.start()
-    yield embedded
-    embedded.stop()
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     flags = [set_layer(each) for each in SETTINGS]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,17 +101,9 @@ class League:
         return found.outcomes
 
 
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.mark.parametrize("arena", TEAMS)
-def test_frozen_teams_play_rated_matches(arena: str, embedded: EmbeddedServer, tmp_path: Path) -> None:
-    league = League(tmp_path, embedded.url, arena)
+def test_frozen_teams_play_rated_matches(arena: str, server: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, server.url, arena)
     a, b = (league.frozen(name, saved(tmp_path, arena, seed)) for name, seed in (("a", 0), ("b", 7)))
     heuristic = league.store.register(Player(id="p_heuristic", name="heuristic", kind=Kind.SCRIPTED))
     assert len(league.play(a, b)) == len(league.play(b, heuristic)) == 2 * PAIRS
@@ -120,8 +111,8 @@ def test_frozen_teams_play_rated_matches(arena: str, embedded: EmbeddedServer, t
 
 
 @pytest.mark.parametrize("arena", TEAMS)
-def test_a_team_is_submitted_by_its_checkpoint(arena: str, embedded: EmbeddedServer, tmp_path: Path) -> None:
-    league = League(tmp_path, embedded.url, arena)
+def test_a_team_is_submitted_by_its_checkpoint(arena: str, server: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, server.url, arena)
     done = submit(league.run, league.matchmaker, saved(tmp_path, arena), "mine")
     assert done.report is not None and done.report.ok and done.report.language == "checkpoint"
     anchor = league.store.register(Player(id="p_heuristic", name="heuristic", kind=Kind.SCRIPTED))
@@ -129,3 +120,34 @@ def test_a_team_is_submitted_by_its_checkpoint(arena: str, embedded: EmbeddedSer
     other = "spread" if arena == "soccer" else "soccer"
     with pytest.raises(BotRejectedError, match=rf"not {arena} with teams of"):
         submit(league.run, league.matchmaker, saved(tmp_path, other), "other")
+
+
+def test_players_of_unlike_roles_are_rated_by_role(server: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, server.url, "tag")
+    heuristic, chance = (
+        league.store.register(Player(id=f"p_{name}", name=name, kind=Kind.SCRIPTED)) for name in ("heuristic", "random")
+    )
+    outcomes = league.play(heuristic, chance)
+    words = ["--run", league.run.name, "--runs-dir", str(league.run.path.parent)]
+    told = json.loads(CliRunner().invoke(main, ["leaderboard", "--json", *words]).stdout)
+    rows = {(row["name"], row["role"]): row for row in told["by_role"]}
+    assert set(rows) == {(name, role) for name in ("heuristic", "random") for role in ("predators", "prey")}
+    row = rows["heuristic", "predators"]
+    assert (row["wins"], row["draws"], row["losses"]) == tuple(outcomes[0::2].count(letter) for letter in "wdl")
+    assert rows["random", "prey"]["losses"] == row["wins"]
+    shown = CliRunner().invoke(main, ["leaderboard", *words], env={"COLUMNS": "150"}).stdout
+    assert "as predators" in shown and "as prey" in shown
+    assert f"{row['rating']:.0f} ±{row['rating'] - row['rating_low']:.0f}" in shown
+    page = CliRunner().invoke(main, ["export", "leaderboard", "--format", "html", "-o", "-", *words]).stdout
+    assert "As prey" in page and "Playing the predators is worth" in page
+
+
+def test_where_teams_are_alike_nobody_is_rated_by_role(server: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, server.url, "soccer")
+    a, b = (
+        league.store.register(Player(id=f"p_{name}", name=name, kind=Kind.SCRIPTED)) for name in ("heuristic", "random")
+    )
+    league.play(a, b)
+    words = ["--run", league.run.name, "--runs-dir", str(league.run.path.parent)]
+    assert json.loads(CliRunner().invoke(main, ["leaderboard", "--json", *words]).stdout)["by_role"] == []
+    assert "as " not in CliRunner().invoke(main, ["leaderboard", *words]).stdout.splitlines()[1]

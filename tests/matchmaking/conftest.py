@@ -1,9 +1,8 @@
-"""A real Redis server for every test of the store: one a session, and a run of its own for each test."""
+"""A run of its own on the session's Redis for each test of the store, or a server of its own."""
 
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +11,6 @@ import pytest
 from matchmaking.records import Kind, Player
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
-    """The server of the session, in memory where the system has a folder there: on a busy disk each write waits long.
-
-    Tests that kill a server start their own, on disk.
-    """
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="league-test-", dir=memory if memory.is_dir() else None) as folder:
-        embedded = EmbeddedServer(Path(folder))
-        embedded.start()
-        yield embedded
-        embedded.stop()
 
 
 @pytest.fixture
