@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from typing import Self
 
-from agents.bots.container import Container
+from agents.bots.container import Containers
 from agents.bots.core import Clocks, Isolation, Limits
 from agents.bots.interpreter import Interpreter
 from agents.bots.process import BotProcess
@@ -47,10 +47,10 @@ class Nursery:
         without: Collection[str] = (),
         waiting: Callable[[], None] | None = None,
     ) -> None:
-        self._waiting, self._image = waiting, image
+        self._waiting = waiting
         self.isolation, self.limits = isolation, limits or Limits()
         self._preload, self._off = list(preload), frozenset(without)
-        self._containers: list[Container] = []
+        self._containers = Containers(image, self.limits)
         self._interpreters: dict[str, Interpreter] = {}  # by the bot's folder in strict, else one by ""
         self._tasks = tasks_limit(self.limits.threads)
         self._told = False
@@ -83,7 +83,7 @@ class Nursery:
             for line in found.describe().splitlines():
                 log.info("sandbox: %s", line)
         contained = self.isolation is Isolation.DOCKER
-        starter = self._container() if contained else self._interpreter(source)
+        starter = self._containers.make() if contained else self._interpreter(source)
         request = {
             "folder": str(source.folder),
             "language": source.language,
@@ -121,14 +121,8 @@ class Nursery:
         """End the nursery's own process and every bot."""
         for interpreter in self._interpreters.values():
             interpreter.close()
-        for container in self._containers:
-            container.close()
-        self._interpreters, self._containers = {}, []
-
-    def _container(self) -> Container:
-        container = Container(self._image, self.limits)
-        self._containers = [*(each for each in self._containers if each.living), container]
-        return container
+        self._interpreters = {}
+        self._containers.close()
 
     def _interpreter(self, source: BotSource) -> Interpreter:
         """The one that starts this bot: a new one where there is none, or it has died."""

@@ -89,7 +89,8 @@ class BotProcess:
         self._number = 0
         self._over: OverLimitError | None = None
         self._freezes = False  # it is stopped while nobody asks it
-        ROUND.join(self)
+        if isolation is not Isolation.DOCKER:  # there the engine measures, and our process is but its client
+            ROUND.join(self)
         self._phase, self._match, self._agent, self._step = Phase.IMPORT, None, None, None
         self._asked = time.monotonic()
 
@@ -237,7 +238,8 @@ class BotProcess:
             if self._over is not None:
                 raise self._over
             self._channel.check()
-            self._charge_unasked()
+            if self._isolation is not Isolation.DOCKER:
+                self._charge_unasked()
             if self._freezes:
                 self._signal(signal.SIGCONT)
             self._phase = phase

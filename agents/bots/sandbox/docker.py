@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 INSTALL = "docker is not installed (https://docs.docker.com/engine/install/)"
@@ -27,6 +27,8 @@ def run_command(
     cpu: int,
     files: int,
     threads: int,
+    label: str,
+    environment: Mapping[str, str],
     volumes: Sequence[str] = (),
 ) -> list[str]:
     """The command line that runs a bot in a container; its stdin, stdout and stderr are the bot's.
@@ -35,11 +37,13 @@ def run_command(
         folder: the bot's own, absolute; read-only at `/bot`, which is the working directory.
         argv: what is run there.
         image: has the bot's language.
-        name: of the container, for `kill_command`.
+        name: of the container, for `remove_command`.
         memory: bytes, without swap.
         cpu: seconds of CPU in its life.
         files: open descriptors.
         threads: threads and processes at once.
+        label: of the containers that `sweep_command` removes together.
+        environment: what the bot finds besides what the image gives.
         volumes: what else is mounted, as docker writes it.
 
     Raises:
@@ -50,19 +54,42 @@ def run_command(
     if not argv:
         raise ValueError("a command is needed, such as ./my_bot")
     return [
-        *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never", "--name", name),
+        *("docker", "run", "--interactive", "--init", "--pull", "never", "--name", name, "--label", label),
         *("--network", "none", "--ipc", "none", "--hostname", "bot", "--log-driver", "none"),
         *("--read-only", "--user", "65534:65534", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-        *("--memory", str(memory), "--memory-swap", str(memory), "--cpus", "1", "--pids-limit", str(threads)),
+        *("--memory", str(memory), "--memory-swap", str(memory), "--cpus", "1"),
+        *("--pids-limit", str(threads + 1)),  # the engine's init is one of them
         *("--ulimit", f"nofile={files}", "--ulimit", f"cpu={cpu}", "--ulimit", "fsize=0", "--ulimit", "core=1"),
+        *(word for name_value in environment.items() for word in ("--env", "=".join(name_value))),
         *(word for volume in volumes for word in ("--volume", volume)),
         *("--volume", f"{folder}:{INSIDE}:ro", "--workdir", INSIDE, "--entrypoint", argv[0], image, *argv[1:]),
     ]
 
 
-def kill_command(name: str) -> list[str]:
-    """Ends a container at once. Killing `docker run` alone would leave it running."""
-    return ["docker", "kill", name]
+def state_command(name: str) -> list[str]:
+    """Prints how a container is doing, or how it has ended, as JSON."""
+    return ["docker", "container", "inspect", "--format", "{{json .State}}", name]
+
+
+def remove_command(name: str) -> list[str]:
+    """Ends a container at once, if need be, and removes it. Killing `docker run` alone would leave it running."""
+    return ["docker", "rm", "--force", "--volumes", name]
+
+
+def sweep_command(label: str) -> list[str]:
+    """Waits for the end of its stdin, and removes all containers with this label unless a line came before.
+
+    Twice, for the engine may be about to make one whose client has just been started.
+    """
+    script = """
+        read -r said && exit
+        for pause in 0 5; do
+            sleep $pause
+            left=$(docker ps --all --quiet --filter label=$0)
+            [ -z "$left" ] || docker rm --force --volumes $left
+        done
+    """
+    return ["sh", "-c", script, label]
 
 
 def trouble() -> str:

@@ -147,9 +147,9 @@ def test_an_engine_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_command_line_of_a_container(tmp_path: Path) -> None:
     folder = tmp_path / "bot"
-    line = docker.run_command(
-        folder, ["./bot", "-x"], image="debian:12", name="league-1", memory=1 << 28, cpu=60, files=64, threads=32
-    )
+    bounds = {"memory": 1 << 28, "cpu": 60, "files": 64, "threads": 32}
+    known = {"image": "debian:12", "name": "league-1", "label": "mine=1", "environment": {"A": "b"}}
+    line = docker.run_command(folder, ["./bot", "-x"], **known, **bounds)  # type: ignore[arg-type]
     assert line[:2] == ["docker", "run"]
     assert line[-4:] == ["--entrypoint", "./bot", "debian:12", "-x"]
     options = dict(pairwise(line))
@@ -160,19 +160,22 @@ def test_the_command_line_of_a_container(tmp_path: Path) -> None:
         "--user": "65534:65534",
         "--memory": "268435456",
         "--memory-swap": "268435456",
-        "--pids-limit": "32",
+        "--pids-limit": "33",
+        "--label": "mine=1",
+        "--env": "A=b",
         "--cpus": "1",
         "--pull": "never",
         "--volume": f"{folder}:/bot:ro",
         "--name": "league-1",
     }
     assert wanted.items() <= options.items()
-    assert {"--read-only", "--rm", "--interactive"} <= set(line)
-    assert docker.kill_command("league-1") == ["docker", "kill", "league-1"]
+    assert {"--read-only", "--interactive"} <= set(line)
 
 
 def test_a_container_refuses_what_docker_would_misread() -> None:
-    run = partial(docker.run_command, image="i", name="n", memory=1, cpu=1, files=8, threads=1)
+    run = partial(
+        docker.run_command, image="i", name="n", memory=1, cpu=1, files=8, threads=1, label="l", environment={}
+    )
     with pytest.raises(ValueError, match="without a colon"):
         run(Path("/a:b"), ["x"])
     with pytest.raises(ValueError, match="a command is needed"):
