@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,12 @@ def test_no_command_carries_more_than_a_piece(store: Store, monkeypatch: pytest.
         store.session._execute("DEL", store.session.key(name))
     words: list[int] = []
     execute = store.session._execute
-    monkeypatch.setattr(store.session, "_execute", lambda *line: (words.append(len(line)), execute(*line))[1])
+
+    def counted(*line: Any) -> Any:
+        words.append(len(line))
+        return execute(*line)
+
+    monkeypatch.setattr(store.session, "_execute", counted)
     assert rebuild(store, replace=True, piece=piece).replaced
     assert max(words) <= 2 * piece + 12  # a field and its value; the script, its keys and what it is told
     assert (store.payoff_pairs(), store.ratings.state(), store.ratings.history()) == before
