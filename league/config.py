@@ -126,6 +126,7 @@ class EvaluationConfig(Section):
     """
 
     evaluators: int = Field(default=1, ge=0, le=256)
+        replays_size: bytes that `replays/` may take; beyond it the oldest go. 0 keeps all.
     pairs: int = Field(default=16, ge=1)
     temperature: float = Field(default=1.0, ge=0)
     anchors: tuple[str, ...] = ("random",)
@@ -136,6 +137,7 @@ class EvaluationConfig(Section):
 
 
 class BotsConfig(Section):
+    replays_size: int = Field(default=1024**3, ge=0)
     """Submitted bots.
 
     Attributes:

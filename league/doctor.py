@@ -5,20 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from league.access import opened
-from league.errors import LeagueError
 from league.runs import RunFolder
-from league.telling import told
 from matchmaking.errors import MatchmakingError
-from matchmaking.records import Player
 from matchmaking.server import find_server
-from matchmaking.service import Matchmaker
 
 LOW_DISK = 2 * 1024**3  # bytes
 
@@ -32,13 +27,21 @@ class Grade(StrEnum):
 
 
 class Finding(BaseModel):
-    """One thing that was looked at."""
+    """One thing that was looked at.
+
+    Attributes:
+        grade: how serious it is.
+        what: was looked at.
+        detail: what was found, in a sentence.
+        mend: what to do about it, where something is to be done.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     grade: Grade
     what: str
     detail: str
+    mend: str = ""
 
 
 def examine(root: Path, run: RunFolder | None) -> Iterator[Finding]:
@@ -48,7 +51,9 @@ def examine(root: Path, run: RunFolder | None) -> Iterator[Finding]:
     yield _cores()
     yield _disk(root)
     if run is not None:
-        yield from _run(run)
+        from league.doctor_run import examine_run
+
+        yield from examine_run(run)
 
 
 def _finding(grade: Grade, what: str, detail: str) -> Finding:
@@ -105,60 +110,3 @@ def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(place).free
     grade = Grade.OK if free > LOW_DISK else Grade.BAD
     return _finding(grade, "disk", f"{free / 1024**3:.1f} GiB free in {place}")
-
-
-def _run(run: RunFolder) -> Iterator[Finding]:
-    try:
-        config = run.config()
-    except LeagueError as error:
-        yield _finding(Grade.BAD, "configuration", str(error))
-        return
-    yield _finding(Grade.OK, "configuration", f"{run.config_file}: {config.arena}")
-    try:
-        with opened(run, config) as matchmaker:
-            info = matchmaker.store.info
-            yield _finding(Grade.OK, "Redis", f"answers, run {info.name!r}, schema {info.schema_version}")
-            yield _checkpoints(run, matchmaker)
-            yield _projections(matchmaker)
-    except MatchmakingError as error:
-        yield _finding(Grade.BAD, "Redis", str(error))
-    except OSError as error:
-        yield _finding(Grade.BAD, "run folder", told(error)[0])
-
-
-def _checkpoints(run: RunFolder, matchmaker: Matchmaker) -> Finding:
-    """Every frozen player's checkpoint is there and is what its name says."""
-    from agents.checkpoint import CheckpointError, CheckpointStore
-
-    store = CheckpointStore(run.checkpoints)
-
-    def fault(player: Player, load: Callable[[str], object]) -> str | None:
-        try:
-            load(player.checkpoint or "")
-        except CheckpointError as error:
-            return f"{player.name}: {error}"
-        return None
-
-    frozen = [player for player in matchmaker.players() if player.checkpoint is not None]
-    faults = [found for player in frozen if (found := fault(player, store.load))]
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        return _finding(Grade.BAD, "checkpoints", f"{faults[0]}{more}")
-    return _finding(Grade.OK, "checkpoints", f"{len(frozen)}, each is what its name says")
-
-
-def _projections(matchmaker: Matchmaker) -> Finding:
-    """Payoff and ratings are what the logs say."""
-    from matchmaking.rebuild import rebuild
-
-    try:
-        rebuilt = rebuild(matchmaker.store)
-    except MatchmakingError as error:
-        return _finding(Grade.NOTE, "logs", str(error))
-    if rebuilt.exact:
-        detail = f"payoff and ratings are exactly what {rebuilt.reports} reports and {rebuilt.matches} results say"
-        return _finding(Grade.OK, "logs", detail)
-    wrong = len(rebuilt.payoff_differences) + len(rebuilt.rating_differences)
-    return _finding(
-        Grade.BAD, "logs", f"{wrong} stored values are not what the logs say: `league rebuild` repairs them"
-    )

@@ -75,7 +75,7 @@ class Evaluator:
             self._player,
             (BotStore(process.run.bots), self._bots),
         )
-        self._replays = ReplayStore(process.run.replays)
+        self._replays = ReplayStore(process.run.replays, settings.replays_size or None)
         self._faults: Counter[str] = Counter()  # of the host, in a row, by player
         self._games = 0
         self._started = time.monotonic()

@@ -8,20 +8,23 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from league.config import LeagueConfig
 from league.process import redis_url
 from league.runs import RunFolder
-from matchmaking.errors import MatchmakingError, RedisUnreachableError, ServerStartError
+from league.watermark import Watermark
+from matchmaking.errors import MatchmakingError, RedisUnreachableError, ServerStartError, UnknownRunError
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
 
 T = TypeVar("T")
 
 STORE_PATIENCE = 0.5  # seconds: the supervisor notices soon, the other processes wait for it
-SILENCE = 60.0  # seconds for which a Redis that is not ours may be out of reach
+SILENCE = 300.0  # seconds for which a Redis may be out of reach, our own where it does not end but is frozen
 ROOM = 2**16  # bytes: a server that dies with less left on its disk died of that
+MARK_EVERY = 5.0  # seconds between two times that it is written down how far Redis has come
 DEATHS, WITHIN = 5, 60.0  # so many deaths of our own in so many seconds are too many
 
 
@@ -44,6 +47,8 @@ class RedisKeeper:
         self._store: Store | None = None
         self._deaths: deque[float] = deque(maxlen=DEATHS)
         self._silent_since: float | None = None
+        self._watermark = Watermark(run)
+        self._next_mark = 0.0
 
     def open(self) -> Store:
         """The run in Redis, created where it is new.
@@ -51,6 +56,7 @@ class RedisKeeper:
         Raises:
             RedisUnreachableError: it does not answer, or cannot be started.
             SchemaMismatchError: it holds a run of this name that does not fit.
+            StateMismatchError: it has lost what it once had of this run.
             OSError: its disk is full.
         """
         if self._server is not None:
@@ -58,17 +64,36 @@ class RedisKeeper:
         url = redis_url(self._run, self._url)
         config = self._config
         decay, logs = config.matchmaking.decay, self._run.logs
+        if self._watermark.read() is not None:
+            self._check(url)
         self._store = Store.create(url, self._run.name, config.arena, decay, STORE_PATIENCE, logs)
+        self._watermark.write(self._store)
         return self._store
+
+    def _check(self, url: str) -> None:
+        """Before anything is written: a run that was there once is there still."""
+        try:
+            store = Store.open(url, self._run.name, files=self._run.logs)
+        except UnknownRunError:
+            self._watermark.check(None)
+            raise
+        try:
+            self._watermark.check(store)
+        finally:
+            store.close()
 
     def answered(self) -> None:
         """It answers: whatever was before is over."""
+        if self._store is not None and time.monotonic() >= self._next_mark:
+            self._next_mark = time.monotonic() + MARK_EVERY
+            with suppress(RedisUnreachableError):  # the next look will see to it
+                self._watermark.write(self._store)
         if self._silent_since is not None:
             self._say("Redis answers again")
             self._silent_since = None
 
     def revive(self, error: RedisUnreachableError) -> None:
-        """Bring it back after it did not answer; one that is not ours is waited for.
+        """Bring it back after it did not answer; one that is not ours, or that lives, is waited for.
 
         Raises:
             RedisUnreachableError: it cannot be brought back, or has been away for too long.
@@ -77,8 +102,9 @@ class RedisKeeper:
         now = time.monotonic()
         if self._silent_since is None:
             self._silent_since = now
-            self._say("Redis does not answer" + ("; starting it again" if self._server is not None else ""))
-        if self._server is None:
+            dead = self._server is not None and not self._server.alive()
+            self._say("Redis does not answer" + ("; starting it again" if dead else ""))
+        if self._server is None or self._server.alive():  # another's, or ours that is frozen or reads its file
             if now - self._silent_since > SILENCE:
                 raise error
             return
@@ -118,6 +144,8 @@ class RedisKeeper:
     def close(self) -> None:
         """Close the connection and stop the server, if it is ours."""
         if self._store is not None:
+            with suppress(MatchmakingError, OSError):  # what stands there is no lie, only older
+                self._watermark.write(self._store)
             self._store.close()
         if self._server is not None:
             try:

@@ -32,7 +32,7 @@ from matchmaking.store import Store
 
 BEAT_EVERY = 1.0  # seconds
 NAP = 0.05  # seconds; how late a sleeping process may notice that it is to stop
-PATIENCE = 60.0  # seconds for which a process waits for Redis to come back
+PATIENCE = 240.0  # seconds for which a process waits for Redis to come back: less than its supervisor does
 STOP, FINISH = "stop", "finish"
 """Commands to one process: stop now; go on until the work at hand is done, then stop."""
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +19,14 @@ from pydantic import ValidationError
 from arenas.replay import MatchRecord, ReplayError
 
 SUFFIX = ".jsonl.gz"
+LOOK_EVERY = 50  # replays that are stored between two looks at what all of them take
+_DRAFT = re.compile(r"\.(?P<pairing>.+)\.[^.]+\.draft")
+
+
+def pairing_of_draft(name: str) -> str | None:
+    """The id of the pairing whose matches a file of this name holds before they stand; None for any other file."""
+    found = _DRAFT.fullmatch(name)
+    return found["pairing"] if found else None
 
 
 class ReplayStore:
@@ -24,10 +34,13 @@ class ReplayStore:
 
     Args:
         folder: where they lie.
+        budget: bytes that they may take; beyond it the oldest go. None keeps all.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, budget: int | None = None) -> None:
         self._folder = folder
+        self._budget = budget
+        self._kept = 0
 
     def draft(self, pairing: str, worker: str, records: Sequence[MatchRecord]) -> None:
         """Write the matches of a pairing down, on the disk when this returns, but not yet for everybody."""
@@ -41,6 +54,25 @@ class ReplayStore:
     def keep(self, pairing: str, worker: str) -> None:
         """The pairing's result is in the log: its matches stand."""
         self._draft(pairing, worker).replace(self._place(pairing))
+        self._kept += 1
+        if self._kept % LOOK_EVERY == 1:
+            self.prune()
+
+    def prune(self) -> None:
+        """Let the oldest go, as many as it takes to be within the budget."""
+        if self._budget is None:
+            return
+        files = []
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            with suppress(FileNotFoundError):  # another evaluator was faster
+                facts = path.stat()
+                files.append((facts.st_mtime_ns, path, facts.st_size))
+        over = sum(size for _, _, size in files) - self._budget
+        for _, path, size in sorted(files):
+            if over <= 0:
+                return
+            path.unlink(missing_ok=True)
+            over -= size
 
     def discard(self, pairing: str, worker: str) -> None:
         """The result was not taken: its matches are nobody's."""

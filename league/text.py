@@ -17,11 +17,21 @@ def amount(value: float | None) -> str:
     """`812`, `12.3k`, `4.56M`, `1.20G`."""
     if value is None:
         return MISSING
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            scaled = value / (1e3 if letter == "k" else size)
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= unit:
+            scaled = value / (1e3 if letter == "k" else unit)
             return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{letter}"
     return f"{value:.0f}"
+
+
+def size(number: int) -> str:
+    """`812 B`, `12.3 KiB`, `4.5 MiB`, `1.2 GiB`."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
 
 
 def percent(value: float | None) -> str:

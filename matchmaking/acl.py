@@ -14,10 +14,10 @@ from importlib.resources import files
 from matchmaking.session import key_of
 
 READING = ("GET", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HVALS", "LLEN", "LRANGE", "ZRANGE")
-"""What only looks: `Session.read` and `matchmaking.backup` use these and no others."""
+"""What only looks: `Session.read` and `matchmaking.dump` use these and no others."""
 
 CONNECTION = ("AUTH", "HELLO", "PING", "SELECT", "TIME", "CLIENT|SETINFO", "CLIENT|SETNAME", "MULTI", "EXEC")
-SCRIPTED = ("EVAL", "EVALSHA")
+SCRIPTED = ("EVAL", "EVALSHA", "WATCH", "UNWATCH", "EXISTS")  # the last three to put a backup in place
 _CALL = re.compile(r"redis\.call\('(\w+)'")
 _CHOSEN = ("LPUSH", "RPUSH")  # `enqueue` is told which of them
 _NAME = re.compile(r"[A-Za-z0-9._-]+")

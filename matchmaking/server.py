@@ -196,6 +196,10 @@ class EmbeddedServer:
             return False
         return True
 
+    def alive(self) -> bool:
+        """Whether a server of this folder lives, be it that it is frozen or still reads its file."""
+        return self.folder.is_dir() and not self._free()
+
     def pid(self) -> int | None:
         """Process id of the running server."""
         if not self.running():

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -96,6 +97,56 @@ class Session:
     def read(self, command: str, key: str, *arguments: str | bytes | int | float) -> Any:
         """Run a reading command on the key `key`."""
         return self._patiently(lambda: self._execute(command, self.key(key), *arguments))
+
+    def read_together(self, commands: Sequence[Sequence[str]]) -> list[Any]:
+        """The answers to several reading commands, each with its key after it, of one moment."""
+
+        def attempt() -> list[Any]:
+            with self._client.pipeline(transaction=True) as pipe:
+                queue: Callable[..., Any] = pipe.execute_command
+                for command, key, *arguments in commands:
+                    queue(command, self.key(key), *arguments)
+                answers: list[Any] = pipe.execute()
+                return answers
+
+        return self._patiently(attempt)
+
+    @contextmanager
+    def transaction(self, guard: str) -> Iterator[tuple[bool, Callable[..., Any]]]:
+        """Commands that are carried out together at the end of the block, unless the key `guard` is changed meanwhile.
+
+        They are not repeated where the server does not answer.
+
+        Yields:
+            Whether `guard` exists, and what takes a command, with full keys.
+
+        Raises:
+            redis.exceptions.WatchError: the key was changed.
+        """
+        try:
+            with self._client.pipeline(transaction=True) as pipe:
+                run: Callable[..., Any] = pipe.execute_command
+                run("WATCH", self.key(guard))
+                exists = bool(run("EXISTS", self.key(guard)))
+                pipe.multi()
+                yield exists, run
+                pipe.execute()
+        except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+            raise unreachable(self.url, error) from error
+        except exceptions.ResponseError as error:
+            raise _refused(self.url, error) from error
+
+    def server(self) -> dict[str, Any] | None:
+        """What the server says of itself (INFO); None where this user may not ask."""
+
+        def attempt() -> dict[str, Any] | None:
+            try:
+                info: dict[str, Any] = self._execute("INFO")
+            except exceptions.NoPermissionError:
+                return None
+            return info
+
+        return self._patiently(attempt)
 
     def now(self) -> float:
         """The server's clock, in seconds since the epoch."""

@@ -97,13 +97,17 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise BotRejectedError(f"{shown} in the zip file is packed in an unusual way: use stored or deflate")
 
 
-class _Metered(io.RawIOBase):
+class Metered(io.RawIOBase):
     """What comes out of a stream, up to a budget: a header that announces 100 GB ends here."""
 
     def __init__(self, stream: gzip.GzipFile, bounds: Bounds) -> None:
         super().__init__()
         self._stream, self._bounds = stream, bounds
         self._left = bounds.size + bounds.files * HEADER_BYTES + 1024**2
+
+    def allow(self, more: int) -> None:
+        """Let so many bytes more come out: what they are is known by now."""
+        self._left += more
 
     def readable(self) -> bool:
         return True
@@ -121,7 +125,7 @@ class _Metered(io.RawIOBase):
 def _unpack_tar(file: BinaryIO, staging: Staging) -> None:
     try:
         with gzip.GzipFile(fileobj=file) as unzipped:
-            metered = cast(IO[bytes], _Metered(unzipped, staging.bounds))
+            metered = cast(IO[bytes], Metered(unzipped, staging.bounds))
             with tarfile.open(fileobj=metered, mode="r|", errorlevel=2) as archive:
                 for member in archive:
                     if _part(member.name):

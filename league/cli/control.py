@@ -162,14 +162,28 @@ def watch(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--check", is_flag=True, help="Only compare; exit code 1 where something differs.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Where Redis has lost something: cut off what cannot be read of its file, and go on with what is left.",
+)
 @AS_JSON
 @run_argument
 @click.pass_context
-def rebuild(ctx: click.Context, run: str | None, runs_dir: Path | None, check: bool, as_json: bool) -> None:
+def rebuild(
+    ctx: click.Context, run: str | None, runs_dir: Path | None, check: bool, accept_loss: bool, as_json: bool
+) -> None:
     """Compute payoff and ratings of RUN (default: the newest) again from the logs, bit-equal."""
+    from league.appendonly import accept
     from matchmaking.rebuild import rebuild as rebuild_store
 
-    with opened(find_run(run, runs_dir)) as matchmaker:
+    if check and accept_loss:
+        raise click.UsageError("--check changes nothing: leave either it or --accept-loss out")
+    folder = find_run(run, runs_dir)
+    if accept_loss:
+        for line in accept(folder):
+            click.echo(line, err=True)
+    with opened(folder) as matchmaker:
         rebuilt = rebuild_store(matchmaker.store, replace=not check)
     wrong_pairs, wrong_players = len(rebuilt.payoff_differences), len(rebuilt.rating_differences)
     if as_json:

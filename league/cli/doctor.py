@@ -30,6 +30,9 @@ def doctor(ctx: click.Context, run: str | None, runs_dir: Path | None, as_json: 
         table = Table("grade", "what", box=None, pad_edge=False, show_header=False)
         table.add_column("detail", overflow="fold")
         for finding in findings:
-            table.add_row(Text(finding.grade.value, style=STYLES[finding.grade]), finding.what, Text(finding.detail))
+            detail = Text(finding.detail)
+            if finding.mend:
+                detail.append(f"\n-> {finding.mend}", style="bold")
+            table.add_row(Text(finding.grade.value, style=STYLES[finding.grade]), finding.what, detail)
         console().print(table)
     ctx.exit(1 if any(finding.grade is Grade.BAD for finding in findings) else 0)
