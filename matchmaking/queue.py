@@ -8,7 +8,8 @@ A pairing is in one of these states, and only the scripts move it:
 
 Keys: `queue` list of ids; `pairings` id -> record while queued or leased; `leases` sorted set of ids by deadline;
 `holders` id -> "token worker" of the newest lease; `requests` worker -> its last request, so that a repeated request
-gets the same lease; `tries` id -> how often it broke off by a fault; `dropped` id -> why it was given up.
+gets the same lease; `tries` id -> how often it broke off by a fault, `expiries` id -> how often its lease expired, both
+while it is not played; `dropped` id -> why it was given up.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class MatchQueue:
 
     def lease(self, worker: str, seconds: float) -> Lease | None:
         """The right to play the next pairing for `seconds`; None where there is none to play."""
-        keys = ["run", "queue", "pairings", "leases", "holders", "requests"]
+        keys = ["run", "queue", "pairings", "leases", "holders", "requests", "expiries"]
         answer = self._session.call("lease", keys, worker, secrets.token_hex(8), seconds)
         if answer is None:
             return None
@@ -79,7 +80,7 @@ class MatchQueue:
             worker=lease.worker,
             finished=self._session.now(),
         )
-        keys = ["queue", "pairings", "leases", "holders", "matches", "match_index", "tries"]
+        keys = ["queue", "pairings", "leases", "holders", "matches", "match_index", "tries", "expiries"]
         answer: bytes = self._session.call("report_match", keys, pairing.id, lease.token, result.model_dump_json())
         return Reported(answer.decode())
 
@@ -99,7 +100,7 @@ class MatchQueue:
         record = Dropped(
             id=pairing.id, a=pairing.a, b=pairing.b, pairs=pairing.pairs, worker=lease.worker, reason=reason
         )
-        keys = ["queue", "pairings", "leases", "holders", "dropped", "tries"]
+        keys = ["queue", "pairings", "leases", "holders", "dropped", "tries", "expiries"]
         return bool(self._session.call("abort", keys, pairing.id, lease.token, record.model_dump_json(), give_up_after))
 
     def waiting(self) -> int:

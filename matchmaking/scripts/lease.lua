@@ -1,6 +1,7 @@
--- Hand out a pairing to a worker until a deadline. Expired leases first go back to the end of the queue, so that a
--- pairing that kills its workers cannot starve the others.
--- KEYS: run, queue, pairings, leases, holders, requests   ARGV: worker, request, seconds
+-- Hand out a pairing to a worker until a deadline. Expired leases first go back into the queue: to its head, so that they
+-- wait for nothing but a worker, or to its end from the third time on, so that a pairing that kills its workers cannot
+-- starve the others.
+-- KEYS: run, queue, pairings, leases, holders, requests, expiries   ARGV: worker, request, seconds
 -- Returns {record, token, deadline}, or nothing where there is nothing to play. A repeated request gets its lease again.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -15,9 +16,11 @@ if request == ARGV[2] then
   return false
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%.6f', now), 'LIMIT', 0, 100)) do
-  redis.call('ZREM', KEYS[4], id)
-  redis.call('RPUSH', KEYS[2], id)
+local expired = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%.6f', now), 'LIMIT', 0, 100)
+for i = #expired, 1, -1 do  -- the one that expired first comes first
+  redis.call('ZREM', KEYS[4], expired[i])
+  local times = redis.call('HINCRBY', KEYS[7], expired[i], 1)
+  redis.call(times <= 2 and 'LPUSH' or 'RPUSH', KEYS[2], expired[i])
 end
 local id = redis.call('LPOP', KEYS[2])
 if not id then

@@ -1,5 +1,5 @@
 -- Write the result of a pairing into the log of rated matches, once a pairing, under the newest token only.
--- KEYS: queue, pairings, leases, holders, matches, match_index, tries   ARGV: id, token, result
+-- KEYS: queue, pairings, leases, holders, matches, match_index, tries, expiries   ARGV: id, token, result
 -- Returns 'recorded' (also for a repeated call), 'duplicate' or 'refused'.
 local written = redis.call('HGET', KEYS[6], ARGV[1])
 if written then
@@ -15,6 +15,7 @@ end
 redis.call('HDEL', KEYS[4], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[7], ARGV[1])
+redis.call('HDEL', KEYS[8], ARGV[1])
 redis.call('RPUSH', KEYS[5], ARGV[3])
 redis.call('HSET', KEYS[6], ARGV[1], ARGV[2])
 return 'recorded'

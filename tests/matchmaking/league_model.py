@@ -36,6 +36,7 @@ class LeagueModel:
     ended: dict[int, str] = field(default_factory=dict)  # token -> how its lease ended
     log: list[tuple[str, str, int]] = field(default_factory=list)  # pairing, outcomes, token
     tries: dict[str, int] = field(default_factory=dict)
+    expiries: dict[str, int] = field(default_factory=dict)  # pairing -> how often a lease on it has expired
     dropped: set[str] = field(default_factory=set)
 
     # Players.
@@ -86,10 +87,11 @@ class LeagueModel:
 
     def lease(self) -> Pairing | None:
         """The pairing that is handed out next; those of withdrawn players are given up on the way."""
-        for name in sorted(self.deadlines, key=lambda name: self.deadlines[name]):
+        for name in sorted(self.deadlines, key=lambda name: self.deadlines[name])[::-1]:
             if self.deadlines[name] <= self.now:
                 del self.deadlines[name]
-                self.queue.append(name)
+                self.expiries[name] = self.expiries.get(name, 0) + 1
+                self.queue.insert(0 if self.expiries[name] <= 2 else len(self.queue), name)
         while self.queue:
             pairing = self.pairings[self.queue.pop(0)]
             if pairing.id in self.holders:

@@ -22,6 +22,19 @@ def _lease(store: Store, worker: str = "w", seconds: float = 60.0) -> Lease:
     return lease
 
 
+def _beside_another(store: Store, expired: bool) -> Lease:
+    """The lease on m_2 while m_1 is on lease; or it has expired, and waits behind m_1, which expired before it."""
+    store.queue.enqueue([_pairing(1), _pairing(2)])
+    first, late = _lease(store, "first"), _lease(store, "second")
+    if not expired:
+        return late
+    for lease, seconds in ((first, 2 * PAST), (late, PAST)):
+        assert store.queue.extend(lease, seconds) is not None
+    assert _lease(store, "other").pairing.id == "m_1"
+    assert store.queue.waiting() == 1
+    return late
+
+
 def test_pairings_are_handed_out_in_order_and_once(store: Store) -> None:
     queue = store.queue
     assert queue.lease("w", 60) is None
@@ -91,10 +104,7 @@ def test_an_expired_lease_goes_to_another_and_the_late_report_is_refused(store: 
 
 
 def test_an_expired_lease_that_nobody_took_still_counts(store: Store) -> None:
-    store.queue.enqueue([_pairing(1), _pairing(2)])
-    late = _lease(store, "late", PAST)
-    _lease(store, "other")  # moves the expired pairing to the end of the queue, and takes the next one
-    assert store.queue.waiting() == 1
+    late = _beside_another(store, expired=True)
     assert store.queue.report(late, "wl") is Reported.RECORDED
     assert store.queue.waiting() == 0
     assert store.queue.lease("other", 60) is None
@@ -112,27 +122,38 @@ def test_a_heartbeat_keeps_the_lease(store: Store) -> None:
 
 
 def test_a_heartbeat_takes_an_expired_lease_back_from_the_queue(store: Store) -> None:
-    store.queue.enqueue([_pairing(1), _pairing(2)])
-    lease = _lease(store, "w", PAST)
-    _lease(store, "other")
-    assert store.queue.waiting() == 1
+    lease = _beside_another(store, expired=True)
     assert store.queue.extend(lease, 60) is not None
     assert store.queue.waiting() == 0
     assert store.queue.lease("third", 60) is None
 
 
-def test_an_expired_pairing_waits_behind_the_others(store: Store) -> None:
-    """A pairing that kills its workers must not starve the rest."""
-    store.queue.enqueue([_pairing(1), _pairing(2), _pairing(3)])
-    assert _lease(store, "w", PAST).pairing.id == "m_1"
-    assert [_lease(store, f"w{n}").pairing.id for n in range(3)] == ["m_2", "m_3", "m_1"]
+def test_expired_pairings_are_the_next_ones_that_are_handed_out(store: Store) -> None:
+    store.queue.enqueue([_pairing(number) for number in range(1, 5)])
+    for lease, seconds in [(_lease(store, "w1"), PAST), (_lease(store, "w2"), 2 * PAST)]:
+        assert store.queue.extend(lease, seconds) is not None
+    assert [_lease(store, f"w{n}").pairing.id for n in range(4)] == ["m_2", "m_1", "m_3", "m_4"], "the longest first"
+
+
+def test_a_pairing_that_kills_its_workers_does_not_starve_the_others(store: Store) -> None:
+    store.queue.enqueue([_pairing(1), _pairing(2)])
+    assert [_lease(store, f"w{n}", PAST).pairing.id for n in range(3)] == ["m_1", "m_1", "m_1"]
+    assert [_lease(store, f"w{n}").pairing.id for n in range(2)] == ["m_2", "m_1"]
+
+
+def test_how_often_a_lease_expired_is_forgotten_with_its_pairing(store: Store) -> None:
+    store.queue.enqueue([_pairing(1), _pairing(2)])
+    for _ in range(2):
+        _lease(store, "w", PAST)
+    assert store.queue.report(_lease(store, "w"), "wl") is Reported.RECORDED
+    _lease(store, "w", PAST)
+    assert store.queue.abort(_lease(store, "w"), "no", give_up_after=1)
+    assert store.session.read("HLEN", "expiries") == 0
 
 
 @pytest.mark.parametrize("expired", [False, True])
 def test_giving_back(store: Store, expired: bool) -> None:
-    store.queue.enqueue([_pairing(1), _pairing(2)])
-    lease = _lease(store, "w", PAST if expired else 60.0)
-    _lease(store, "other")
+    lease = _beside_another(store, expired)
     assert store.queue.abort(lease, "worker stops")
     assert store.queue.waiting() == 1
     assert not store.queue.abort(lease, "worker stops")
@@ -146,12 +167,10 @@ def test_giving_back(store: Store, expired: bool) -> None:
 
 @pytest.mark.parametrize("expired", [False, True])
 def test_dropping_leaves_a_reason_and_rates_nobody(store: Store, expired: bool) -> None:
-    store.queue.enqueue([_pairing(1), _pairing(2)])
-    lease = _lease(store, "w", PAST if expired else 60.0)
-    _lease(store, "other")
+    lease = _beside_another(store, expired)
     assert store.queue.abort(lease, "checkpoint is gone", give_up_after=1)
     (dropped,) = store.queue.dropped()
-    assert (dropped.id, dropped.worker, dropped.reason) == ("m_1", "w", "checkpoint is gone")
+    assert (dropped.id, dropped.worker, dropped.reason) == ("m_2", "second", "checkpoint is gone")
     assert store.queue.lease("next", 60) is None
     assert store.queue.report(lease, "wl") is Reported.REFUSED
     assert store.queue.num_matches() == 0
