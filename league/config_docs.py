@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -28,6 +28,8 @@ def reference() -> str:
     """The reference in Markdown: one section for each table of the TOML file."""
     sections = [_section("Top level", LeagueConfig, "")]
     for name, field in LeagueConfig.model_fields.items():
+        if (each := _model_by_name(field)) is not None:
+            sections.append(_section(f"[{name}.NAME]", each, f"{name}.NAME."))
         model = _model(field)
         if model is None:
             continue
@@ -73,6 +75,13 @@ def _model(field: FieldInfo) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
+def _model_by_name(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of each table, where there is one for each name."""
+    inside = get_args(field.annotation)
+    found = get_origin(field.annotation) is dict and isinstance(inside[1], type) and issubclass(inside[1], BaseModel)
+    return inside[1] if found else None
+
+
 def _section(title: str, model: type[BaseModel], prefix: str) -> str:
     """A heading, the first line of the model's docstring, and a row for each key that is no table."""
     lines = inspect.cleandoc(model.__doc__ or "").splitlines()
@@ -83,7 +92,7 @@ def _rows(model: type[BaseModel], prefix: str, default: str | None = None) -> It
     schema = model.model_json_schema()
     known = meanings(model)
     for name, field in model.model_fields.items():
-        if _model(field) is not None:
+        if _model(field) is not None or _model_by_name(field) is not None:
             continue
         shown = _default(field) if default is None else default
         kind = _kind(schema["properties"][name], schema.get("$defs", {}))
@@ -108,6 +117,8 @@ def _roles() -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
     return "none" if field.default is None else _shown(field.default)
 
 

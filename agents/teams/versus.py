@@ -9,6 +9,7 @@ Shapes as in `agents.teams.lanes`.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -71,19 +72,12 @@ class Versus(Arena):
         self.arena, self.lanes = arena, lanes
         self.team_size = len(base.teams[0])
         team = list(base.teams[0])
-        self.spec = ArenaSpec(
-            name=base.name,
+        self.spec = replace(
+            base,
             agents=tuple(base.agents[agent] for agent in team),
             teams=(tuple(range(self.team_size)),),
-            observation_shape=base.observation_shape,
-            num_actions=base.num_actions,
-            turns=base.turns,
-            max_steps=base.max_steps,
-            reset_uniforms=base.reset_uniforms,
             step_uniforms=base.step_uniforms + self.team_size * base.num_actions,
-            truncates=base.truncates,
-            pure=base.pure,
-            common_reward=base.common_reward,
+            symmetries=(),
             action_counts=tuple(base.action_counts[agent] for agent in team) if base.action_counts else (),
             observation_sizes=tuple(base.observation_sizes[agent] for agent in team) if base.observation_sizes else (),
             state_shape=(math.prod(base.global_shape) + 1,),

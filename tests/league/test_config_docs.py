@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from agents.settings import PPOConfig
-from league.config import EvaluationConfig, LeagueConfig
+from league.config import EvaluationConfig, LeagueConfig, TeamConfig
 from league.config_docs import BEGIN, END, main, meanings, reference, updated
 from league.roles import RolesConfig
 
@@ -20,7 +20,9 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     found = []
     for name, field in model.model_fields.items():
         annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if name == "teams":
+            found += keys(TeamConfig, f"{prefix}teams.NAME.")
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             found += keys(annotation, f"{prefix}{'ROLE' if model is RolesConfig else name}.")
         else:
             found.append(prefix + name)
@@ -42,6 +44,7 @@ def test_rows_have_kind_default_and_meaning() -> None:
     assert "| `run.duration` | duration | none | seconds of training, over all its resumptions. |" in text
     assert '| `learners.device` | `auto` or `cpu` or `cuda` | `"auto"` | `auto` takes a CUDA GPU where' in text
     assert "| `ppo.discount` | number, above 0, at most 1 | `1.0` | gamma. |" in text
+    assert "| `teams.NAME.algorithm` | text | required | what trains it" in text
     assert "| `paper` | `league_exploiter` | `0` | `2_000_000_000` |" in text
 
 
