@@ -64,6 +64,7 @@ class RedisKeeper:
         url = redis_url(self._run, self._url)
         config = self._config
         decay, logs = config.matchmaking.decay, self._run.logs
+        self._watermark.sweep()
         if self._watermark.read() is not None:
             self._check(url)
         self._store = Store.create(url, self._run.name, config.arena, decay, STORE_PATIENCE, logs)

@@ -75,6 +75,11 @@ class Watermark:
             replace_text(self.path, json.dumps({"schema": SCHEMA, **now}) + "\n")
             self._written = now
 
+    def sweep(self) -> None:
+        """Remove what a killed writer has left; only for whoever holds the run."""
+        for draft in self._run.path.glob(f".{FILE}.*"):
+            draft.unlink(missing_ok=True)
+
     def lost(self, store: Store | None) -> list[str]:
         """What Redis had and has no longer, a line each; None stands for a Redis that does not know the run."""
         before = self.read()
