@@ -24,6 +24,7 @@ from agents.core import Agent
 from arenas.core import Arena
 from arenas.match import BATCH, ActorError
 from league.bot_host import BotHost, HostedBot
+from league.drafts import settle_replays
 from league.flags import flag_unplayable, unplayable
 from league.lease_watch import LeaseLostError, LeaseWatch, StoppedError
 from league.process import Process, run_process
@@ -83,16 +84,18 @@ class Evaluator:
     def run(self) -> None:
         """Play until the process is to stop or, when it is to finish, until every player has what it is owed."""
         process = self._process
+        settle_replays(process.run, process.store, process.name)
         while not process.stopping:
             process.beat(self._status(), self._numbers())
             if process.finishing:
                 self._throttle.release()
                 if not self.due():
-                    return
+                    break
             if not self.play_next():
                 if process.finishing:
-                    return
+                    break
                 process.sleep(IDLE, "nothing to play")
+        settle_replays(process.run, process.store, process.name)
 
     def play_next(self) -> bool:
         """Lease a pairing, play and report it; False where there is none."""

@@ -278,8 +278,9 @@ class Supervisor:
             self._stop(crew, crew.raters, self._deadlines.leave)
         else:
             self._stop_quickly(crew)
-        from league.closing import write_exports  # it brings solvers, which nobody should wait for at the start
+        from league.closing import remove_drafts, write_exports  # solvers, for which nobody should wait at the start
 
+        remove_drafts(self._run)
         self._keeper.patiently(lambda: write_exports(self._run, self._store))
         self._say(f"the tables are in {self._run.exports}")
         self._reporter.update(
