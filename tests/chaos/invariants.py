@@ -19,9 +19,9 @@ from matchmaking.records import Kind, MatchResult, Player
 from matchmaking.standings import standings
 from matchmaking.store import Store
 from tests.chaos import ledger as ledgers
-from tests.chaos.ledger import Grant, Ledger
+from tests.chaos.ledger import Ledger
 
-GAP = 1.0  # seconds of silence that no evaluator at work keeps
+PATIENT = 2  # so often an expired lease waits for nothing but a worker
 Journals = dict[str, list[list[dict[str, Any]]]]
 
 
@@ -176,26 +176,28 @@ def one_lease_a_call(evidence: Evidence) -> Iterator[str]:
 
 
 def handed_out_again(evidence: Evidence) -> Iterator[str]:
-    """An expired lease is somebody else's within twice its time, silences of all evaluators not counted."""
+    """An expired lease is somebody else's within twice its time, unless nobody asked: it waits for no other pairing.
+
+    From the third time on it waits behind the others, lest a pairing that kills its workers starve them.
+    """
     ledger, seconds = evidence.ledger, evidence.lease_seconds
-    for grant, successor in _successors(ledger):
-        if grant.ended != "expired" and (grant.ended or grant.deadline > ledger.now):
+    again: list[bool] = []  # whether each hand-out is of a pairing whose lease has expired
+    expiries = Counter[str]()
+    for grant in ledger.grants:
+        again.append(expiries[grant.pairing] > 0)
+        expiries[grant.pairing] += grant.ended == "expired"
+    expiries.clear()
+    for number, grant in enumerate(ledger.grants):
+        expiries[grant.pairing] += grant.ended == "expired"
+        over = grant.ended == "expired" or (not grant.ended and grant.deadline + seconds < ledger.now)
+        if not over or expiries[grant.pairing] > PATIENT:
             continue
-        until = ledger.now if successor is None else successor.at
-        waited = ledger.attention(grant.deadline, until, GAP)
-        if waited > seconds:
-            then = "is nobody's" if successor is None else "was handed out again"
-            yield f"the lease on {grant.pairing} expired and {then} {waited:.1f} s later (it was for {seconds:g} s)"
-
-
-def _successors(ledger: Ledger) -> list[tuple[Grant, Grant | None]]:
-    """Each hand-out with the next one of the same pairing."""
-    newest: dict[str, Grant] = {}
-    pairs: list[tuple[Grant, Grant | None]] = []
-    for grant in reversed(ledger.grants):
-        pairs.append((grant, newest.get(grant.pairing)))
-        newest[grant.pairing] = grant
-    return pairs[::-1]
+        later = list(zip(ledger.grants, again, strict=True))[number + 1 :]
+        successor = next((other.at for other, _ in later if other.pairing == grant.pairing), ledger.now)
+        first = [other for other, old in later if not old and grant.deadline + seconds < other.at < successor]
+        if first:
+            waited = successor - grant.deadline
+            yield f"{grant.pairing} was nobody's for {waited:.1f} s after its lease, others were: {len(first)}"
 
 
 def checkpoints_whole(evidence: Evidence) -> Iterator[str]:
@@ -257,13 +259,14 @@ def nothing_left_over(evidence: Evidence) -> Iterator[str]:
     for process in evidence.processes:
         yield f"process left over: {process}"
     run = evidence.run
-    reported = {f".{result.id}.{result.worker}.draft" for result in evidence.recorded}
+    queue = set(evidence.ledger.queue)
+    waiting = {f".{grant.pairing}.{grant.worker}.draft" for grant in evidence.ledger.grants if grant.pairing in queue}
     bots = {player.version for player in evidence.store.players() if player.kind is Kind.BOT}
     for path in evidence.files:
         if not path.is_relative_to(run.path):
             yield f"temporary file left over: {path.name}"
             continue
-        hidden = path.name.startswith(".") and path.name != LOCK and path.name not in reported  # those are replays
+        hidden = path.name.startswith(".") and path.name != LOCK and path.name not in waiting  # replays
         stranger = path.parent == run.bots and path.name not in bots
         if hidden or stranger or path.suffix in (".tmp", ".sock"):
             yield f"file left over: {path.relative_to(run.path)}"

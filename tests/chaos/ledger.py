@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +61,6 @@ class Ledger:
         matches: the log of rated matches as it was written, a JSON text each.
         reports: the log of episodes as it was written.
         steps: what learners said of their steps, in order: (player, steps).
-        attentive: server times, rising, at which an evaluator did something.
         now: server time in seconds at the end.
     """
 
@@ -74,13 +72,7 @@ class Ledger:
     matches: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     steps: list[tuple[str, int]] = field(default_factory=list)
-    attentive: list[float] = field(default_factory=list)
     now: float = 0.0
-
-    def attention(self, since: float, until: float, gap: float) -> float:
-        """Seconds between two moments in which evaluators were at work: silences longer than `gap` do not count."""
-        times = [since, *(at for at in self.attentive if since < at < until), until]
-        return sum(late - early for early, late in pairwise(times) if late - early <= gap)
 
 
 def read(folder: Path, run: str, lease_seconds: float) -> Ledger:
@@ -182,7 +174,7 @@ class _Reader:
             elif key == "matches" and name == "RPUSH":
                 self._match(texts[0])
             elif key == "heartbeats":
-                self._heard(*texts[:2])
+                self._saw(float(texts[1].split(" ", 1)[0]))
             elif key == "learners" and name == "HSET":
                 self.ledger.steps.append((texts[0], json.loads(texts[1])["steps"]))
             elif key == "run" and texts[0] == "schema":
@@ -227,15 +219,9 @@ class _Reader:
     def _match(self, text: str) -> None:
         self.ledger.matches.append(text)
         self._end(json.loads(text)["id"], "recorded")
-        self.ledger.attentive.append(self.ledger.now)
 
-    def _heard(self, process: str, record: str) -> None:
-        self._saw(float(record.split(" ", 1)[0]), attentive=process.startswith("evaluator"))
-
-    def _saw(self, at: float, *, attentive: bool = True) -> None:
+    def _saw(self, at: float) -> None:
         self.ledger.now = max(self.ledger.now, at)
-        if attentive:
-            self.ledger.attentive.append(self.ledger.now)
 
     def _episodes(self, written: list[tuple[str, list[bytes]]]) -> None:
         """Reports and the client's newest number stand in one transaction; the last report has that number."""

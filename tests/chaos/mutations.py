@@ -49,6 +49,7 @@ class Mutation:
 
 
 REPORT = "matchmaking/scripts/report_match.lua"
+LEASE = "matchmaking/scripts/lease.lua"
 COMMIT = "matchmaking/scripts/commit_ratings.lua"
 STATES = "agents/state_store.py"
 MUTATIONS = {
@@ -69,14 +70,14 @@ MUTATIONS = {
     ),
     "requeue": Mutation(
         "an expired lease is forgotten",
-        (Edit("matchmaking/scripts/lease.lua", "  redis.call('RPUSH', KEYS[2], id)\n", ""),),
+        (Edit(LEASE, "  redis.call(times <= 2 and 'LPUSH' or 'RPUSH', KEYS[2], expired[i])\n", ""),),
         only="evaluator",
         kills=8,
         red=("every match ends once",),
     ),
     "retry id": Mutation(
         "a repeated call for a lease is a new one",
-        (Edit("matchmaking/scripts/lease.lua", "if request == ARGV[2] then\n", "if false then\n"),),
+        (Edit(LEASE, "if request == ARGV[2] then\n", "if false then\n"),),
         only="redis",
         kills=12,
         red=("one lease a call",),

@@ -130,20 +130,22 @@ def give_a_lease_that_nobody_got(evidence: Evidence) -> None:
     grant(evidence, 9, evidence.ledger.now, "recorded")
 
 
+def serve(evidence: Evidence, pairing: str, at: float, ended: str) -> None:
+    evidence.ledger.grants.append(Grant(pairing, 9, "evaluator-0", at, at + SECONDS, ended, at + SECONDS))
+    evidence.ledger.now = max(evidence.ledger.now, at)
+
+
 def hand_out_late(evidence: Evidence) -> None:
     now = evidence.ledger.now
-    grant(evidence, 9, now, "expired")
-    grant(evidence, 10, now + 2.1 * SECONDS, "recorded")
-    evidence.ledger.attentive += [now + 0.5 * number for number in range(10)]
-    evidence.journals["evaluator-0"][0] += [{"token": 9}, {"token": 10}]
+    serve(evidence, "m_late", now, "expired")
+    serve(evidence, "m_other", now + 2.1 * SECONDS, "recorded")
+    serve(evidence, "m_late", now + 2.2 * SECONDS, "recorded")
 
 
 def never_hand_out(evidence: Evidence) -> None:
     now = evidence.ledger.now
-    grant(evidence, 9, now, "expired")
-    evidence.ledger.attentive += [now + 0.5 * number for number in range(10)]
-    evidence.ledger.now += 5.0
-    evidence.journals["evaluator-0"][0].append({"token": 9})
+    serve(evidence, "m_late", now, "")
+    serve(evidence, "m_other", now + 2.1 * SECONDS, "recorded")
 
 
 def go_back(evidence: Evidence) -> None:
@@ -188,6 +190,27 @@ def help_it(evidence: Evidence) -> None:
 def test_what_is_spoilt_is_found(evidence: Evidence, spoil: Callable[[Evidence], None], invariant: str) -> None:
     spoil(evidence)
     assert list(INVARIANTS[invariant](evidence))
+
+
+def test_an_expired_lease_may_wait_as_long_as_nobody_asks(evidence: Evidence) -> None:
+    now = evidence.ledger.now
+    serve(evidence, "m_a", now, "expired")
+    serve(evidence, "m_b", now + 0.1, "expired")
+    serve(evidence, "m_other", now + 1.9 * SECONDS, "recorded")
+    serve(evidence, "m_a", now + 40.0, "recorded")
+    serve(evidence, "m_b", now + 50.0, "recorded")
+    assert not list(INVARIANTS["expired leases are handed out again"](evidence))
+
+
+def test_a_pairing_that_kills_its_workers_waits_behind_the_others(evidence: Evidence) -> None:
+    now = evidence.ledger.now
+    for number in range(3):
+        serve(evidence, "m_poison", now + number, "expired")
+    serve(evidence, "m_other", now + 10.0, "recorded")
+    serve(evidence, "m_poison", now + 11.0, "recorded")
+    assert not list(INVARIANTS["expired leases are handed out again"](evidence))
+    evidence.ledger.grants.pop(-5)
+    assert list(INVARIANTS["expired leases are handed out again"](evidence))
 
 
 def test_a_call_whose_worker_died_may_have_taken_one_lease(evidence: Evidence) -> None:
