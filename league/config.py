@@ -123,10 +123,10 @@ class EvaluationConfig(Section):
         closing_seconds: the most that is spent at the end of a run on matches of its newest players.
         replays: of which matches every move is kept in `replays/`: those where a bot takes part, all, or none. What
             only players of ours played can be played again from its seed without it.
+        replays_size: bytes that `replays/` may take; beyond it the oldest go. 0 keeps all.
     """
 
     evaluators: int = Field(default=1, ge=0, le=256)
-        replays_size: bytes that `replays/` may take; beyond it the oldest go. 0 keeps all.
     pairs: int = Field(default=16, ge=1)
     temperature: float = Field(default=1.0, ge=0)
     anchors: tuple[str, ...] = ("random",)
@@ -134,10 +134,10 @@ class EvaluationConfig(Section):
     share: float = Field(default=0.25, gt=0, le=1)
     closing_seconds: float = Field(default=20.0, ge=0)
     replays: Literal["bots", "all", "none"] = "bots"
+    replays_size: int = Field(default=1024**3, ge=0)
 
 
 class BotsConfig(Section):
-    replays_size: int = Field(default=1024**3, ge=0)
     """Submitted bots.
 
     Attributes:
