@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.chaos.driver import Story, run
 from tests.chaos.faults import Action
 from tests.chaos.processes import Kind
+from tests.chaos.target import COMEBACK
 
 
 def main() -> int:
@@ -21,6 +22,12 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=1.0, help="mean seconds between two (default: 1)")
     parser.add_argument("--learners", type=int, default=1, help="learner processes (default: 1)")
     parser.add_argument("--evaluators", type=int, default=2, help="evaluator processes (default: 2)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=COMEBACK,
+        help="seconds in which everybody must be back (default: %(default)s)",
+    )
     parser.add_argument("--cold", action="store_true", help="start every process anew, not forked from a warm one")
     parser.add_argument("--only", type=_kinds, default=tuple(Kind), help="to these kinds, such as redis,learner")
     parser.add_argument(
@@ -43,6 +50,7 @@ def main() -> int:
             learners=given.learners,
             evaluators=given.evaluators,
             warm=not given.cold,
+            patience=given.patience,
             only=given.only,
             say=say,
         )

@@ -97,8 +97,10 @@ class Driver:
             self._rest(max(self._frozen[0][0] - time.monotonic(), 0.0))
         mark: dict[str, float] = {}
         while not self._at_work(mark):
-            if time.monotonic() - began > COMEBACK:
-                raise NoComebackError(f"after {self.story.faults} faults not everybody came back in {COMEBACK:.0f} s")
+            if time.monotonic() - began > self.league.patience:
+                raise NoComebackError(
+                    f"after {self.story.faults} faults not everybody came back in {time.monotonic() - began:.0f} s"
+                )
             self._rest(0.1)
         self.story.comebacks.append(time.monotonic() - began)
 
@@ -206,6 +208,7 @@ def run(
     learners: int = 1,
     evaluators: int = 2,
     warm: bool = True,
+    patience: float = COMEBACK,
     only: Collection[Kind] = tuple(Kind),
     say: Callable[[str], None] = print,
 ) -> Story:
@@ -219,12 +222,13 @@ def run(
         learners: learner processes.
         evaluators: evaluator processes.
         warm: whether processes are forked, or started as a league starts them.
+        patience: seconds in which everybody must be at work again.
         only: the kinds of processes that it is done to.
         say: told what happens.
     """
     began = time.monotonic()
     processes.adopt_orphans()
-    league = League(root, warm=warm)
+    league = League(root, warm=warm, patience=patience)
     load_everything()
     driver = Driver(league, say)
     try:
@@ -239,7 +243,7 @@ def run(
             str(seed),
             *settings(learners, evaluators),
         )
-        _until(lambda: _entered(league), "a run in Redis")
+        _until(lambda: _entered(league), "a run in Redis", patience)
         try:
             driver.drive(seed, kills, pace, only)
         except NoComebackError as error:
@@ -262,11 +266,11 @@ def load_everything() -> None:
         importlib.import_module(f"league.{module}")
 
 
-def _until(question: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + COMEBACK
+def _until(question: Callable[[], bool], what: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while not question():
         if time.monotonic() > deadline:
-            raise NoComebackError(f"in {COMEBACK:.0f} s there was never {what}")
+            raise NoComebackError(f"in {seconds:.0f} s there was never {what}")
         time.sleep(0.05)
 
 

@@ -15,6 +15,7 @@ from agents.durable import SUFFIX, decode
 from agents.state_store import StateStore
 from league.lock import LOCK
 from league.runs import RunFolder
+from matchmaking.rebuild import rebuild
 from matchmaking.records import Kind, MatchResult, Player
 from matchmaking.standings import standings
 from matchmaking.store import Store
@@ -97,8 +98,6 @@ def counted_once(evidence: Evidence) -> Iterator[str]:
 
 def replay_equal(evidence: Evidence) -> Iterator[str]:
     """Ratings, curves, payoff and standings are what the logs give, bit for bit."""
-    from matchmaking.rebuild import rebuild
-
     found = rebuild(evidence.store)
     if not found.exact:
         wrong = len(found.payoff_differences), len(found.rating_differences)

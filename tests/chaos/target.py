@@ -65,10 +65,11 @@ class League:
     Args:
         root: a folder of its own.
         warm: whether its processes are forked from this one, or started as anybody starts them.
+        patience: seconds for a command to end in.
     """
 
-    def __init__(self, root: Path, *, warm: bool = True) -> None:
-        self.root, self._warm = root, warm
+    def __init__(self, root: Path, *, warm: bool = True, patience: float = COMEBACK) -> None:
+        self.root, self.patience, self._warm = root, patience, warm
         self.run = RunFolder(root / "runs" / NAME)
         self.temporary, self.journals = root / "tmp", root / "journals"
         for folder in (self.temporary, self.journals):
@@ -92,7 +93,7 @@ class League:
 
     def ask(self, *arguments: str) -> int:
         """Run a command to its end; gives the exit code."""
-        return self._start(*arguments).wait(COMEBACK)
+        return self._start(*arguments).wait(self.patience)
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes] | Forked:
         words, output = [*arguments, "--runs-dir", str(self.run.path.parent)], self.root / "output.log"
@@ -116,7 +117,7 @@ class League:
     def ended(self) -> int:
         """Wait for the supervisor's end; gives its exit code."""
         assert self._process is not None
-        return self._process.wait(COMEBACK)
+        return self._process.wait(self.patience)
 
     def victims(self) -> dict[Kind, list[Proc]]:
         """Who lives, by kind."""
