@@ -31,11 +31,12 @@ class ArenaLoadError(RuntimeError):
 
 
 class Native(NamedTuple):
-    """Where a game of ours lives, and its one line for people: known without an import."""
+    """Where a game of ours lives, its one line for people, and its roles (`ArenaSpec.roles`): without an import."""
 
     module: str
     factory: str
     description: str
+    roles: tuple[str, ...] = ()
 
 
 NATIVE = {
@@ -59,7 +60,10 @@ NATIVE = {
         "arenas.games.spread", "Spread", "Spread: one team of N agents covers N landmarks (mpe2's simple_spread_v3)"
     ),
     "tag": Native(
-        "arenas.games.tag", "Tag", "Tag: slow predators hunt quick prey among obstacles (mpe2's simple_tag_v3)"
+        "arenas.games.tag",
+        "Tag",
+        "Tag: slow predators hunt quick prey among obstacles (mpe2's simple_tag_v3)",
+        ("predators", "prey"),
     ),
     "tic_tac_toe": Native("arenas.games.tic_tac_toe", "TicTacToe", "Tic-tac-toe, 3 by 3"),
 }
@@ -87,6 +91,19 @@ def describe(name: str) -> str:
     if game and prefix in ADAPTERS:
         return f"{game} of {prefix}"
     return f"plug-in of {_origin(_plugin(name))}"
+
+
+def roles(name: str, **options: Any) -> tuple[str, ...]:
+    """What each team of an arena is (`ArenaSpec.roles`). Adapters of foreign games know of none.
+
+    Raises:
+        What `make` raises, where a plug-in has to be made to ask it.
+    """
+    if name in NATIVE:
+        return NATIVE[name].roles
+    if name.partition(":")[0] in ADAPTERS:
+        return ()
+    return make(name, **options).spec.roles
 
 
 def make(name: str, **options: Any) -> Arena:

@@ -292,5 +292,8 @@ def status(run: str | None = None, *, runs_dir: Path | None = None) -> Snapshot:
 
 def leaderboard(run: str | None = None, *, runs_dir: Path | None = None) -> Board:
     """The published ratings of a run, computed from its whole log of rated matches."""
-    with opened(find(runs_root(runs_dir), run)) as matchmaker:
-        return matchmaker.standings()
+    from league.reports.board import published  # late: its charts bring numpy
+
+    folder = find(runs_root(runs_dir), run)
+    with opened(folder) as matchmaker:
+        return published(matchmaker, folder)

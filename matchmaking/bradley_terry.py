@@ -33,6 +33,10 @@ from matchmaking.pfsp import Floats
 
 ELO = 400.0 / np.log(10.0)
 """Points of the Elo scale in one unit of log-odds."""
+MEAN_RATING = 1000.0
+"""Of those who are rated together."""
+Z95 = 1.959963984540054
+"""Standard errors to either side in a 95 % interval."""
 
 _SPREAD = 250.0 / ELO  # prior of s: log-normal around this ...
 _LOG_SPREAD_SD = 0.7  # ... within a factor of e^(0.7 * 1.96) = 4 to either side

@@ -20,13 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from matchmaking.bradley_terry import Fit, probabilities
+from matchmaking.bradley_terry import Z95, Fit, probabilities
 from matchmaking.counts import Counts
 from matchmaking.pfsp import Floats
 
 _HALF_WEIGHT = 10.0  # games at which a pair has half of its weight: the noise of a score is then about its size
 _CLEARLY = 5.0  # standard errors
-_Z95 = 1.959963984540054
 
 
 class Share(NamedTuple):
@@ -58,7 +57,7 @@ def intransitivity(counts: Counts, fitted: Fit) -> Share | None:
     value = min(max(unexplained / total, 0.0), 1.0)
     # Of the ratio, to first order: both squares of a pair move with the same noise.
     misses = 4.0 * (met.surprise - value * met.lead) ** 2 * met.noise + 2.0 * ((1.0 - value) * met.noise) ** 2
-    half_width = _Z95 * float(np.sqrt(weight**2 @ misses)) / total
+    half_width = Z95 * float(np.sqrt(weight**2 @ misses)) / total
     return Share(value, max(value - half_width, 0.0), min(value + half_width, 1.0))
 
 

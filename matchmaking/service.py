@@ -232,13 +232,18 @@ class Matchmaker:
         """The log of rated matches from number `since` on."""
         return self.store.queue.matches(since)
 
-    def standings(self, settings: StandingsSettings | None = None) -> Board:
-        """The published board of everyone who can be rated, fitted from the whole log of matches."""
+    def standings(self, settings: StandingsSettings | None = None, roles: Sequence[str] = ()) -> Board:
+        """The published board of everyone who can be rated, fitted from the whole log of matches.
+
+        Args:
+            settings: when a row is established.
+            roles: of the arena's two teams, where they are not alike: everybody is rated by role as well.
+        """
         # Imported here: the fit brings scipy, and learners and `league status` must start without it.
         from matchmaking.standings import standings
 
         rated = [player for player in self.players() if player.kind is not Kind.LEARNER]
-        return standings(self.store.queue.log(), rated, self.ratings(), settings)
+        return standings(self.store.queue.log(), rated, self.ratings(), settings, roles)
 
     def _games_so_far(self) -> Games:
         """What was played, given up, and what is about to be played; of the log only what is new is read."""

@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from matchmaking.alpha_rank import alpha_rank
-from matchmaking.bradley_terry import ELO, Fit, fit
+from matchmaking.bradley_terry import ELO, MEAN_RATING, Z95, Fit, fit
 from matchmaking.connected import by_matches, by_points
 from matchmaking.counts import Counts, aggregate
 from matchmaking.intransitivity import intransitivity
 from matchmaking.nash import nash_weights
 from matchmaking.pfsp import Floats
 from matchmaking.records import Kind, MatchResult, Player, Rating, Record, Role
-
-MEAN_RATING = 1000.0
-_Z95 = 1.959963984540054
+from matchmaking.role_ratings import SEATS, RoleStanding, role_standings
 
 
 class Status(StrEnum):
@@ -99,6 +97,7 @@ class Board(Record):
         seat_advantage: what playing from seat 0 is worth, in points, with its 95 % interval.
         draw_rate: probability of a draw between equals.
         matches: rated matches in the fit.
+        by_role: players by role, where the arena's teams are not alike; empty where they are.
     """
 
     players: tuple[Standing, ...]
@@ -112,6 +111,7 @@ class Board(Record):
     seat_advantage_high: float
     draw_rate: float
     matches: int
+    by_role: tuple[RoleStanding, ...] = ()
 
 
 class StandingsSettings(Record):
@@ -131,6 +131,7 @@ def standings(
     players: Sequence[Player],
     ratings: Mapping[str, Rating] | None = None,
     settings: StandingsSettings | None = None,
+    roles: Sequence[str] = (),
 ) -> Board:
     """The board of `players` from the whole log.
 
@@ -139,15 +140,20 @@ def standings(
         players: who is to be on the board. Others in the log take part in the fit and have no row and no rank.
         ratings: live TrueSkill and Elo by player id.
         settings: when a row is established.
+        roles: what the two teams are, where they are not alike: everybody is rated by role as well.
 
     Returns:
         The board.
     """
-    return board(aggregate(results), players, ratings or {}, settings or StandingsSettings())
+    return board(aggregate(results), players, ratings or {}, settings or StandingsSettings(), roles)
 
 
 def board(
-    counts: Counts, players: Sequence[Player], ratings: Mapping[str, Rating], settings: StandingsSettings
+    counts: Counts,
+    players: Sequence[Player],
+    ratings: Mapping[str, Rating],
+    settings: StandingsSettings,
+    roles: Sequence[str] = (),
 ) -> Board:
     """`standings` from counts that were aggregated before."""
     fitted = fit(counts)
@@ -174,10 +180,11 @@ def board(
         intransitivity_low=None if cyclic is None else cyclic.low,
         intransitivity_high=None if cyclic is None else cyclic.high,
         seat_advantage=fitted.seat * ELO,
-        seat_advantage_low=(fitted.seat - _Z95 * fitted.seat_error) * ELO,
-        seat_advantage_high=(fitted.seat + _Z95 * fitted.seat_error) * ELO,
+        seat_advantage_low=(fitted.seat - Z95 * fitted.seat_error) * ELO,
+        seat_advantage_high=(fitted.seat + Z95 * fitted.seat_error) * ELO,
         draw_rate=float(np.exp(fitted.draw) / (2.0 + np.exp(fitted.draw))),
         matches=int(counts.outcomes.sum()),
+        by_role=role_standings(counts, players, roles) if len(roles) == SEATS else (),
     )
 
 
@@ -212,7 +219,7 @@ class _Table:
     def __init__(self, counts: Counts, fitted: Fit, order: NDArray[np.int64], settings: StandingsSettings) -> None:
         self._counts, self._fit, self._order, self._settings = counts, fitted, order, settings
         self._rating = MEAN_RATING + ELO * fitted.strength
-        self._half_width = _Z95 * ELO * np.sqrt(np.maximum(np.diag(fitted.covariance), 0.0))
+        self._half_width = Z95 * ELO * np.sqrt(np.maximum(np.diag(fitted.covariance), 0.0))
         self._totals = counts.totals()
         self._games = counts.games()
         self._scores = _shrunk_scores(counts.points(), self._games, fitted.expected_scores())

@@ -108,7 +108,7 @@ def _end(ctx: click.Context, finished: api.Finished) -> NoReturn:
     if finished.closed:
         click.echo()
         with opened(finished.run) as matchmaker:
-            print_leaderboard(matchmaker)
+            print_leaderboard(matchmaker, finished.run)
     ctx.exit(finished.exit_code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,10 +16,12 @@ from league.figures import HeatMap, diverging
 from league.reports import board as boards
 from league.reports import tables
 from league.reports.charts import payoff_map
+from league.runs import RunFolder
 from league.text import MISSING, amount, number, percent, skill
 from matchmaking.records import Player, Rating
+from matchmaking.role_ratings import RoleStanding
 from matchmaking.service import Matchmaker
-from matchmaking.standings import Standing, Status
+from matchmaking.standings import Board, Status
 
 RATE_WIDTH = 7  # columns of a win rate in the payoff
 
@@ -134,34 +135,36 @@ def _rate_cell(value: float | None) -> Text:
 @run_option
 def leaderboard(run: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Show the published ratings: a Bradley-Terry fit of all rated matches, with 95 % intervals."""
-    with opened(find_run(run, runs_dir)) as matchmaker:
+    folder = find_run(run, runs_dir)
+    with opened(folder) as matchmaker:
         if as_json:
-            print_json(document(boards.leaderboard(matchmaker)))
+            print_json(document(boards.leaderboard(matchmaker, folder)))
         else:
-            print_leaderboard(matchmaker)
+            print_leaderboard(matchmaker, folder)
 
 
-def print_leaderboard(matchmaker: Matchmaker) -> None:
+def print_leaderboard(matchmaker: Matchmaker, run: RunFolder) -> None:
     """The published board on the terminal."""
-    board, info, out = matchmaker.standings(), matchmaker.store.info, console()
+    board, info, out = boards.published(matchmaker, run), matchmaker.store.info, console()
     out.print(Text.assemble((f"Leaderboard of {info.name}", "bold"), f"  {info.arena}, {board.matches} rated matches"))
-    out.print(board_table(board.players, out.width))
+    out.print(board_table(board, out.width))
 
 
-def board_table(rows: Sequence[Standing], width: int) -> Table:
+def board_table(board: Board, width: int) -> Table:
     """The board for a terminal: the columns of less weight are left out where it is narrow."""
+    roles = boards.roles_of(board)
     table = Table(box=None, pad_edge=False)
     table.add_column("rank", justify="right")
     table.add_column("player", overflow="ellipsis", no_wrap=True, max_width=30)
     if width >= 120:
         table.add_column("role")
-    for heading in ("rating", "95 %", "TrueSkill", "Elo", "games", "score"):
+    for heading in ("rating", "95 %", *(f"as {role}" for role in roles), "TrueSkill", "Elo", "games", "score"):
         table.add_column(heading, justify="right", no_wrap=True)
     if width >= 120:
         table.add_column("Nash", justify="right")
         table.add_column("worst against", overflow="ellipsis", no_wrap=True, max_width=24)
     table.add_column("" if width < 100 else "status")
-    for row in rows:
+    for row in board.players:
         half = None if row.rating_low is None or row.rating is None else row.rating - row.rating_low
         cells: list[str | Text] = [
             MISSING if row.rank is None else str(row.rank),
@@ -169,6 +172,7 @@ def board_table(rows: Sequence[Standing], width: int) -> Table:
             *([row.role.value if row.role else row.kind.value] if width >= 120 else []),
             number(row.rating, 0),
             MISSING if half is None else f"±{half:.0f}",
+            *(_in_role(boards.rating_in(board, row.id, role)) for role in roles),
             skill(row.trueskill_mu, row.trueskill_sigma),
             number(row.elo, 0),
             amount(row.games),
@@ -179,6 +183,10 @@ def board_table(rows: Sequence[Standing], width: int) -> Table:
         cells.append(row.status.value if width >= 100 else "?" if row.status is Status.PROVISIONAL else "")
         table.add_row(*cells)
     return table
+
+
+def _in_role(row: RoleStanding | None) -> str:
+    return MISSING if row is None else f"{row.rating:.0f} ±{row.rating - row.rating_low:.0f}"
 
 
 def _facts(player: Player, rating: Rating | None, members: list[Player]) -> dict[str, object]:

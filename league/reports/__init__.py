@@ -13,7 +13,7 @@ from league.runs import RunFolder
 from matchmaking.service import Matchmaker
 
 TABLES: dict[str, Callable[[Matchmaker, RunFolder], Dataset]] = {
-    "leaderboard": lambda matchmaker, _: leaderboard(matchmaker),
+    "leaderboard": leaderboard,
     "crosstable": lambda matchmaker, _: crosstable_of_run(matchmaker),
     "ratings": lambda matchmaker, _: ratings(matchmaker),
     "payoff": lambda matchmaker, _: payoff(matchmaker),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from arenas.registry import roles
 from league.export import Dataset
 from league.figures import Figure
 from league.reports.charts import rating_curves, score_map, strength_curves
 from league.reports.crosstable import Score, spoken
 from league.reports.tables import dataset
+from league.runs import RunFolder
 from league.views import EMPTY, Badge, Cell, Column, Interval, Shares, View, filled, number_cell, text_cell
 from matchmaking.records import Kind
+from matchmaking.role_ratings import RoleStanding
 from matchmaking.service import Matchmaker
 from matchmaking.standings import Board, Flag, Standing, Status
 
@@ -44,11 +47,19 @@ COLUMNS = (
     Column("forfeit_rate", "Forfeits", "games lost by a failure, in percent", falling=True),
     Column("status", "Status", "established: games enough, and a narrow interval", text=True),
 )
+BY_ROLE = 3
+"""Where the columns of ratings by role stand among them: behind the rating."""
 
 
-def leaderboard(matchmaker: Matchmaker) -> Dataset:
+def published(matchmaker: Matchmaker, run: RunFolder) -> Board:
+    """The board of a run; everybody is rated by role as well where the arena's teams are not alike."""
+    config = run.config()
+    return matchmaker.standings(roles=roles(config.arena, **config.arena_options))
+
+
+def leaderboard(matchmaker: Matchmaker, run: RunFolder) -> Dataset:
     """The published board: every player but the learners, whose weights change, best first."""
-    board = matchmaker.standings()
+    board = published(matchmaker, run)
     rows = [row.model_dump(mode="json") for row in board.players]
     facts = board.model_dump(mode="json", exclude={"players"})
     learners = any(player.kind is Kind.LEARNER for player in matchmaker.players())
@@ -57,19 +68,36 @@ def leaderboard(matchmaker: Matchmaker) -> Dataset:
         curves = [strength_curves(matchmaker, board)] if learners else []
         curves = [chart for chart in (*curves, rating_curves(matchmaker)) if chart.series]
         figures: tuple[Figure, ...] = (score_map(matchmaker.matches(), board), *curves)
+        columns = (*COLUMNS[:BY_ROLE], *map(_role_column, roles_of(board)), *COLUMNS[BY_ROLE:])
         cells = [_cells(row, board) for row in board.players]
         about = "Ratings from all rated matches, with 95 % intervals."
-        return filled(View(COLUMNS, cells, _facts(board), figures, about))
+        return filled(View(columns, cells, _facts(board), figures, about))
 
     return dataset(matchmaker, "players", "Leaderboard", tuple(Standing.model_fields), rows, view, facts)
 
 
+def roles_of(board: Board) -> tuple[str, ...]:
+    """The roles in which the players of a board are rated, if any."""
+    return tuple(dict.fromkeys(row.role for row in board.by_role))
+
+
+def rating_in(board: Board, player: str, role: str) -> RoleStanding | None:
+    """A player's row in a role; None where it has not played it."""
+    return next((row for row in board.by_role if (row.id, row.role) == (player, role)), None)
+
+
+def _role_column(role: str) -> Column:
+    meaning = f"rating of the matches as {role}, around the mean of all who played them, with its 95 % interval"
+    return Column(f"role_{role}", f"As {role}", meaning, falling=True)
+
+
 def _facts(board: Board) -> tuple[tuple[str, str], ...]:
     margin = (board.seat_advantage_high - board.seat_advantage_low) / 2
+    seat = f"Playing the {board.by_role[0].role}" if board.by_role else "First seat"
     facts = [
         ("Players", f"{len(board.players):,}"),
         ("Rated matches", f"{board.matches:,}"),
-        ("First seat is worth", f"{board.seat_advantage:+.0f} ± {margin:.0f} points"),
+        (f"{seat} is worth", f"{board.seat_advantage:+.0f} ± {margin:.0f} points"),
         ("Draws between equals", f"{100 * board.draw_rate:.1f} %"),
     ]
     if board.intransitivity is not None:
@@ -85,6 +113,7 @@ def _cells(row: Standing, board: Board) -> list[Cell]:
         _rank(row),
         text_cell(row.name),
         _rating(row),
+        *(_rating(rating_in(board, row.id, role)) for role in roles_of(board)),
         number_cell(row.score, 1, " %", mark=Shares(*score), tip=spoken(score)) if row.games else EMPTY,
         number_cell(row.games),
         Cell("–".join(map(str, score)), row.wins) if row.games else EMPTY,
@@ -107,8 +136,8 @@ def _rank(row: Standing) -> Cell:
     return number_cell(row.rank, note="" if certain else f"{row.rank_low}–{row.rank_high}")
 
 
-def _rating(row: Standing) -> Cell:
-    if row.rating is None or row.rating_low is None or row.rating_high is None:
+def _rating(row: Standing | RoleStanding | None) -> Cell:
+    if row is None or row.rating is None or row.rating_low is None or row.rating_high is None:
         return EMPTY
     half = (row.rating_high - row.rating_low) / 2
     tip = f"95 % interval {row.rating_low:.0f} to {row.rating_high:.0f}"

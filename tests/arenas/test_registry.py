@@ -12,7 +12,7 @@ import pytest
 
 import arenas
 from arenas.core import Arena
-from arenas.registry import NATIVE
+from arenas.registry import NATIVE, roles
 
 PLUGIN = """
     from arenas.games.tic_tac_toe import TicTacToe
@@ -64,6 +64,7 @@ def test_native(name: str) -> None:
     arena = arenas.make(name)
     assert arena.spec.name == name
     assert arena.spec.description == arenas.describe(name)
+    assert arena.spec.roles == roles(name)
     assert name in arenas.names()
 
 
@@ -116,6 +117,7 @@ def test_bad_value(rounds: object) -> None:
 
 @pytest.mark.parametrize("name", ["pettingzoo:classic/tictactoe-v3", "openspiel:kuhn_poker"])
 def test_foreign_game(name: str) -> None:
+    assert roles(name) == ()
     arena = arenas.make(name)
     assert arena.spec.name == name
     arena.close()
@@ -126,6 +128,7 @@ def test_plugin(install: Install) -> None:
     assert "corner" in arenas.names()
     assert arenas.describe("corner") == "plug-in of corner_arena 1.5 (corner_arena:Corner)"
     arena = arenas.make("corner", depth=2)
+    assert roles("corner", depth=2) == arena.spec.roles
     assert isinstance(arena, Arena)
     assert getattr(arena, "depth", None) == 2
     with pytest.raises(arenas.UnknownArenaError, match="did you mean corner"):
