@@ -1,7 +1,8 @@
 """From a text that names a player to something that plays: the one place where `league match` and its like look.
 
 A player is an id or a name of the run, a role (its newest frozen player), a scripted player with its parameter, a path
-to a checkpoint, or a path to a bot. A bot plays in a process of its own, confined, whoever wrote it.
+to a checkpoint, a folder of `league train` (whose best checkpoint is meant), or a path to a bot. A bot plays in a
+process of its own, confined, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from league.config import BotsConfig
 from league.errors import InputError
 from league.roster import Roster, UnplayableError
 from league.runs import RunFolder
+from league.trained import best_checkpoint, is_trained
 from matchmaking.errors import UnknownPlayerError
 from matchmaking.records import Kind, Player
 from matchmaking.service import Matchmaker
@@ -151,6 +153,8 @@ class Entrants:
         return Entrant(text, path.stem, Kind.FROZEN, version, agent)
 
     def _bot(self, text: str, path: Path) -> Entrant:
+        if is_trained(path):
+            return self._checkpoint(text, best_checkpoint(path))
         source = load_source(path)
         return Entrant(text, source.name, Kind.BOT, source.version, self._host.actor(source, source.name))
 

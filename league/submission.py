@@ -24,6 +24,7 @@ from arenas.core import Arena
 from league.config import BotsConfig
 from league.errors import InputError, LeagueError, suggestion
 from league.runs import RunFolder
+from league.trained import as_checkpoint
 from matchmaking.bot_records import BotRecord, BotState
 from matchmaking.errors import NameTakenError
 from matchmaking.records import Kind, Player, Role, new_id
@@ -83,7 +84,7 @@ def submit(run: RunFolder, matchmaker: Matchmaker, path: Path, name: str, author
     Args:
         run: where it is to play.
         matchmaker: of that run.
-        path: a `.py` file, a folder, an archive, or a checkpoint.
+        path: a `.py` file, a folder, an archive, a checkpoint, or a folder of `league train`, whose best it is.
         name: of its lineage.
         author: who submits it; the login name unless told otherwise.
 
@@ -96,6 +97,7 @@ def submit(run: RunFolder, matchmaker: Matchmaker, path: Path, name: str, author
     author = checked_author(login() if author is None else author)
     settings = run.config().bots
     _place(matchmaker, checked_name(name), author, settings)
+    path = as_checkpoint(path)
     if path.name.endswith(CHECKPOINT):
         return _submit_checkpoint(run, matchmaker, path, name, author)
     source = load_source(path, Bounds(size=settings.max_size))

@@ -1,136 +1,73 @@
-"""`league train`: a team trained outside of a league, evaluated at fixed intervals, and written down as it goes."""
+"""What `league train` is to train: checked before anything is written, and written down so that it can be resumed."""
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
-from agents.checkpoint import CheckpointStore
 from agents.teams import registry
 from agents.teams.core import TeamLearner
-from agents.teams.evaluation import Evaluation, Interval, evaluate, over_seeds
-from agents.teams.policy import save_team
 from arenas.core import Arena, Turns
 from arenas.registry import NATIVE
 from arenas.registry import make as make_arena
 from league.config import Table
-from league.errors import ConfigError, InputError, RunError, suggestion
+from league.errors import ConfigError, InputError, RunError, StateMismatchError
 from league.files import replace_text
-from league.metrics import MetricsWriter
-from league.settings import Layer, explain, merge, set_layer
+from league.settings import Layer, algorithm_settings, merge, set_layer
+from league.trained import PLAN, first_problem
 
-EVALUATIONS, METRICS, CHECKPOINTS, SUMMARY = "evaluations.json", "metrics", "checkpoints", "summary.json"
 ARENA_KEY = "arena"
 """`--set arena.KEY=VALUE` is an option of the arena; every other key is one of the algorithm's."""
 ENVIRONMENTS = 16
 """Run in lockstep where neither the caller nor the algorithm's settings name a number."""
 
-Report = Callable[[int, "Point"], None]
-"""Is told the seed and each evaluation as soon as it is made."""
-
-
-class Point(Evaluation):
-    """An evaluation, and the checkpoint of what was evaluated."""
-
-    checkpoint: str
-
-
-class Training(BaseModel):
-    """One seed of one algorithm in one arena: what `evaluations.json` holds.
-
-    Attributes:
-        schema_version: `schema` in JSON.
-        algorithm: its name.
-        preset: the recipe whose settings it began from.
-        arena: the arena's name.
-        arena_options: its options.
-        settings: of the algorithm, all of them.
-        seed: of all randomness.
-        environments: run in lockstep.
-        hardware: what it ran on, and with how many threads.
-        evaluations: in the order of their steps; the last is of the policy as it ended.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    algorithm: str
-    preset: str
-    arena: str
-    arena_options: dict[str, Any]
-    settings: dict[str, Any]
-    seed: int
-    environments: int
-    hardware: str
-    evaluations: tuple[Point, ...] = ()
-
-    @property
-    def best(self) -> Point:
-        """The evaluation of the highest return: what EPyMARL's tables report of a seed."""
-        return max(self.evaluations, key=lambda point: point.return_sum)
-
-
-class Summary(BaseModel):
-    """All seeds together: what `summary.json` holds; each figure is the mean over seeds with its 95 % interval.
-
-    Attributes:
-        schema_version: `schema` in JSON.
-        algorithm: its name.
-        arena: the arena's name.
-        seeds: which.
-        best_return_sum: the maximum over a seed's evaluations; the sum over the team's agents.
-        final_return_sum: the last evaluation.
-        best_return_published: as `best_return_sum`, on the published scale.
-        published_scale: whose that is.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    algorithm: str
-    arena: str
-    seeds: tuple[int, ...]
-    best_return_sum: Interval
-    final_return_sum: Interval
-    best_return_published: Interval | None
-    published_scale: str | None
-
 
 class Plan(BaseModel):
-    """What is to be trained, checked.
+    """What is to be trained, checked: what `plan.json` holds.
 
     Attributes:
+        schema_version: `schema` in JSON.
         algorithm: its name.
         preset: the recipe that its settings begin from.
         arena: the arena's name.
         arena_options: its options.
         config: the algorithm's settings.
+        seeds: which, one after the other.
         steps: environment steps after which a seed ends.
         duration: seconds of training after which a seed ends; None for no limit.
         environments: run in lockstep.
         every: environment steps between evaluations.
         episodes: of one evaluation.
+        threads: of torch; another number of them gives other roundings.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
+    schema_version: Literal[1] = Field(default=1, alias="schema")
     algorithm: str
     preset: str
     arena: str
     arena_options: dict[str, Any]
-    config: BaseModel
+    config: SerializeAsAny[BaseModel]
+    seeds: tuple[int, ...]
     steps: int
     duration: float | None
     environments: int
     every: int
     episodes: int
+    threads: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_settings(cls, given: Any) -> Any:
+        """Settings that were read are those of the algorithm."""
+        if isinstance(given, dict) and isinstance(given.get("config"), dict):
+            config = registry.find(str(given.get("algorithm"))).settings().model_validate(given["config"])
+            return {**given, "config": config}
+        return given
 
 
 def plan(
@@ -144,6 +81,8 @@ def plan(
     environments: int | None = None,
     every: int = 50_000,
     episodes: int = 100,
+    seeds: Sequence[int] = (0,),
+    threads: int = 1,
 ) -> Plan:
     """Check what was asked for, all of it before anything is written.
 
@@ -157,40 +96,44 @@ def plan(
         environments: see `Plan`; as many as the settings name, or 16, unless given.
         every: see `Plan`.
         episodes: see `Plan`.
+        seeds: see `Plan`.
+        threads: see `Plan`.
 
     Raises:
         InputError: a name, a key or a value is wrong; the message says what would be right.
     """
-    if algorithm not in registry.names():
-        raise InputError(f"no algorithm {algorithm!r}; {suggestion(algorithm, registry.names())}")
-    found = registry.find(algorithm)
-    chosen = next(iter(found.presets), "default") if preset is None else preset
-    if preset is not None and preset not in found.presets:
-        raise InputError(f"{algorithm} has no preset {preset!r}; {suggestion(preset, found.presets)}")
-    layers = [Layer(f"preset {chosen}", dict(found.presets.get(chosen, {})))]
-    layers += [set_layer(assignment) for assignment in assignments]
-    merged: Table = {}
-    for layer in layers:
-        merged = merge(merged, layer.table)
-    options = merged.pop(ARENA_KEY, {})
-    if not isinstance(options, dict):
-        raise ConfigError(f"--set {ARENA_KEY}={options}: options of the arena are set one by one, as {ARENA_KEY}.N=3")
-    try:
-        config = found.settings().model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(explain(error.errors()[0], layers, found.settings())) from error
+    layers, options = sorted_out(assignments)
+    chosen, config = algorithm_settings(algorithm, preset, layers)
     if environments is None:  # a recipe may be made for a number of them, as MAPPO's are
         environments = dict(config).get("environments", ENVIRONMENTS)
     checked = Plan(
         algorithm=algorithm, preset=chosen, arena=arena, arena_options=options, config=config, steps=steps,
-        duration=duration, environments=environments, every=every, episodes=episodes,
+        duration=duration, environments=environments, every=every, episodes=episodes, seeds=tuple(seeds),
+        threads=threads,
     )  # fmt: skip
-    _make(checked, make_arena(arena, **options), 0)
+    make_learner(checked, make_arena(arena, **options), 0)
     return checked
 
 
-def _make(plan: Plan, arena: Arena, seed: int) -> TeamLearner:
-    """The learner, or what would fit the arena, or which arena the algorithm."""
+def sorted_out(assignments: Sequence[str]) -> tuple[list[Layer], Table]:
+    """Layers of the algorithm's settings, and options of the arena."""
+    layers = [set_layer(assignment) for assignment in assignments]
+    options: Table = {}
+    for layer in layers:
+        given = layer.table.pop(ARENA_KEY, {})
+        if not isinstance(given, dict):
+            raise ConfigError(f"--set {ARENA_KEY}={given}: options of the arena are set one by one, as {ARENA_KEY}.N=3")
+        options = merge(options, given)
+    return layers, options
+
+
+def make_learner(plan: Plan, arena: Arena, seed: int) -> TeamLearner:
+    """The learner of one seed.
+
+    Raises:
+        InputError: the arena is no arena of one team whose agents move together.
+        TeamMisfitError: the algorithm does not fit the arena.
+    """
     spec = arena.spec
     if spec.turns is not Turns.SIMULTANEOUS or len(spec.teams) != 1:
         why = "its agents move in turns" if spec.turns is not Turns.SIMULTANEOUS else f"it has {len(spec.teams)} teams"
@@ -214,94 +157,74 @@ def check_folder(folder: Path) -> None:
         RunError: the folder holds something.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"{folder} is not an empty folder: name another one with -o, or delete it first")
+        resumes = f"; `league train --resume {folder}` goes on with it" if (folder / PLAN).is_file() else ""
+        raise RunError(f"{folder} is not an empty folder: name another one with -o, or delete it first{resumes}")
 
 
-def train_seeds(plan: Plan, folder: Path, seeds: Sequence[int], report: Report) -> tuple[list[Training], Summary]:
-    """Train one seed after the other; with several, each has a folder `seed-S` of its own.
+def write_plan(plan: Plan, folder: Path) -> None:
+    """Write down what is trained in a folder."""
+    replace_text(folder / PLAN, plan.model_dump_json(indent=2) + "\n")
+
+
+def read_plan(folder: Path) -> Plan:
+    """What is trained in a folder.
+
+    Raises:
+        RunError: nothing is.
+        StateMismatchError: its plan is damaged or of another version.
+    """
+    path = folder / PLAN
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RunError(f"{folder} is no folder of `league train`: there is no {PLAN} in it") from error
+    except ValueError as error:
+        raise StateMismatchError(f"{path}: {first_problem(error)}") from error
+
+
+FREE = ("steps", "duration")
+"""What may change when a training is resumed."""
+
+
+def resumed_plan(folder: Path, given: Mapping[str, Any], assignments: Sequence[str] = ()) -> Plan:
+    """The plan with which the training in a folder goes on.
 
     Args:
-        plan: what to train.
-        folder: where everything is written (see `check_folder`).
-        seeds: which.
-        report: is told each evaluation.
+        folder: of the training.
+        given: fields of the plan that were asked for anew; only those in `FREE` may differ from what they were.
+        assignments: `KEY=VALUE` as `--set` takes them.
+
+    Raises:
+        RunError: the folder holds no training, or another one than was asked for; the message says what differs.
+        StateMismatchError: its plan is damaged.
     """
-    several = len(seeds) > 1
-    trainings = [train_seed(plan, folder / f"seed-{seed}" if several else folder, seed, report) for seed in seeds]
-    summary = summarise(trainings)
-    replace_text(folder / SUMMARY, summary.model_dump_json(indent=2) + "\n")
-    return trainings, summary
+    stored = read_plan(folder)
+    layers, options = sorted_out(assignments)
+    held = Layer(str(folder / PLAN), stored.config.model_dump(mode="json"))
+    _, config = algorithm_settings(stored.algorithm, stored.preset, [held, *layers])
+    asked = {**given, **_settings(config, {**stored.arena_options, **options})}
+    was = {**dict(stored), **_settings(stored.config, stored.arena_options)}
+    for name, value in asked.items():
+        if name not in FREE and was.get(name) != value:
+            raise RunError(
+                f"{folder} was planned with {name} {_shown(was.get(name))}, not {_shown(value)}: a training goes on as "
+                "it began, only --steps and --for may be new; leave the others out, or begin another one with -o"
+            )
+    return stored.model_copy(update={name: given[name] for name in FREE if name in given})
 
 
-def train_seed(plan: Plan, folder: Path, seed: int, report: Report) -> Training:
-    """Train one seed to its end, evaluating at the start, at every interval and at the end."""
-    arena = make_arena(plan.arena, **plan.arena_options)
-    learner = _make(plan, arena, seed)
-    store = CheckpointStore(folder / CHECKPOINTS)
-    training = Training(
-        algorithm=plan.algorithm, preset=plan.preset, arena=plan.arena, arena_options=plan.arena_options,
-        settings=plan.config.model_dump(mode="json"), seed=seed, environments=plan.environments, hardware=hardware(),
-    )  # fmt: skip
-    seconds, next_evaluation = 0.0, 0
-    recent: list[Mapping[str, float]] = []
-    try:
-        with MetricsWriter(folder / METRICS, "train", tensorboard=False) as metrics:
-            while True:
-                over = learner.environment_steps >= plan.steps or (
-                    plan.duration is not None and seconds >= plan.duration
-                )
-                if over or learner.environment_steps >= next_evaluation:
-                    point = _evaluated(plan, learner, store, seed, seconds)
-                    training = training.model_copy(update={"evaluations": (*training.evaluations, point)})
-                    replace_text(folder / EVALUATIONS, training.model_dump_json(indent=2) + "\n")
-                    metrics.write(plan.algorithm, learner.environment_steps, _means(recent) | _figures(point))
-                    recent.clear()
-                    report(seed, point)
-                    next_evaluation += plan.every * (1 + (learner.environment_steps - next_evaluation) // plan.every)
-                if over:
-                    return training
-                begun = time.perf_counter()
-                recent.append(learner.train_step())
-                seconds += time.perf_counter() - begun
-    finally:
-        arena.close()
+def _settings(config: BaseModel, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the algorithm and options of the arena, each as `--set` has it."""
+
+    def walk(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        for key, value in table.items():
+            if isinstance(value, dict):
+                yield from walk(f"{prefix}{key}.", value)
+            else:
+                yield prefix + key, value
+
+    return dict(walk("--set ", {**config.model_dump(mode="json"), ARENA_KEY: dict(options)}))
 
 
-def _evaluated(plan: Plan, learner: TeamLearner, store: CheckpointStore, seed: int, seconds: float) -> Point:
-    policy, steps = learner.policy(), learner.environment_steps
-    found = evaluate(learner.setup, policy, plan.episodes, seed, steps=steps, updates=learner.updates, seconds=seconds)
-    sha = save_team(store, policy, steps, created_by=f"league-selfplay {version('league-selfplay')}")
-    return Point(**found.model_dump(), checkpoint=sha)
-
-
-def _means(recent: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Each figure's mean over the training steps that gave it."""
-    names = dict.fromkeys(name for figures in recent for name in figures)
-    given = {name: [figures[name] for figures in recent if name in figures] for name in names}
-    return {f"train/{name}": sum(values) / len(values) for name, values in given.items()}
-
-
-def _figures(point: Point) -> dict[str, float]:
-    names = ("return_sum", "return_per_agent", "return_published", "return_deviation", "length", "seconds", "updates")
-    values = {name: getattr(point, name) for name in names}
-    return {f"test/{name}": float(value) for name, value in values.items() if value is not None}
-
-
-def summarise(trainings: Sequence[Training]) -> Summary:
-    """The intervals over seeds."""
-    best = [training.best for training in trainings]
-    published = [point.return_published for point in best if point.return_published is not None]
-    return Summary(
-        algorithm=trainings[0].algorithm,
-        arena=trainings[0].arena,
-        seeds=tuple(training.seed for training in trainings),
-        best_return_sum=over_seeds([point.return_sum for point in best]),
-        final_return_sum=over_seeds([training.evaluations[-1].return_sum for training in trainings]),
-        best_return_published=over_seeds(published) if published else None,
-        published_scale=best[0].published_scale,
-    )
-
-
-def hardware() -> str:
-    """The processor and how many threads of it torch uses."""
-    return f"{platform.machine()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else "none" if value is None else str(value)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from pydantic import BaseModel, ConfigDict
 from scipy.special import stdtrit
+from torch import Tensor
 
 from agents.teams.core import TeamSetup
 from arenas.core import Arena
@@ -94,12 +95,10 @@ def evaluate(
         seconds: to be recorded.
     """
     arena = setup.arena
-    seeds = derive_seeds(seed ^ EVALUATION_STREAM, episodes)
-    played = play_matches(arena, [policy], seeds)
+    played = play_matches(arena, [policy], episode_seeds(seed, episodes))
     returns = played.returns[:, list(setup.agents)].sum(dim=1).double()
     mean = float(returns.mean())
-    scale = PUBLISHED.get(arena.spec.name)
-    scale = scale if scale is not None and scale.holds(arena) else None
+    scale = published_scale(arena)
     return Evaluation(
         steps=steps,
         updates=updates,
@@ -112,6 +111,17 @@ def evaluate(
         return_deviation=float(returns.std(correction=0)),
         length=float(played.lengths.double().mean()),
     )
+
+
+def episode_seeds(seed: int, episodes: int) -> Tensor:
+    """int64 [episodes]: of the test episodes that belong to a seed of a training."""
+    return derive_seeds(seed ^ EVALUATION_STREAM, episodes)
+
+
+def published_scale(arena: Arena) -> Published | None:
+    """The published scale of an arena, where it is the paper's task."""
+    scale = PUBLISHED.get(arena.spec.name)
+    return scale if scale is not None and scale.holds(arena) else None
 
 
 class Interval(BaseModel):
@@ -131,11 +141,21 @@ def over_seeds(values: Sequence[float]) -> Interval:
     Raises:
         ValueError: there is none.
     """
+    mean, low, high = student(values)
+    return Interval(mean=mean, low=low, high=high, seeds=len(values))
+
+
+def student(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Mean of independent values and the ends of its 95 % interval by Student's t; None for a single value.
+
+    Raises:
+        ValueError: there is none.
+    """
     if not values:
-        raise ValueError("no seeds to average over")
+        raise ValueError("nothing to average over")
     figures = torch.tensor(values, dtype=torch.float64)
     mean, count = float(figures.mean()), len(values)
     if count == 1:
-        return Interval(mean=mean, low=None, high=None, seeds=1)
+        return mean, None, None
     half = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * float(figures.std()) / math.sqrt(count)
-    return Interval(mean=mean, low=mean - half, high=mean + half, seeds=count)
+    return mean, mean - half, mean + half

@@ -14,6 +14,7 @@ from league.cli.group import CommandTable, LeagueGroup
 COMMANDS: CommandTable = {
     "start": ("league.cli.control:start", "Start a league and watch it train."),
     "train": ("league.cli.train:train", "Train one team outside of a league."),
+    "evaluate": ("league.cli.evaluate:evaluate", "Measure trained teams over test episodes."),
     "status": ("league.cli.control:status", "Show once how a run stands."),
     "watch": ("league.cli.control:watch", "Show how a run stands, and keep showing."),
     "stop": ("league.cli.control:stop", "Stop a run; everything is kept."),

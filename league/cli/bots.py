@@ -94,7 +94,9 @@ def _check(path: Path, arena: str | None, isolation: str | None, folder: RunFold
     from agents.durable import sha256
     from league.config import BotsConfig
     from league.submission import check_source, checkpoint_bytes
+    from league.trained import as_checkpoint
 
+    path = as_checkpoint(path)
     settings = folder.config().bots if folder else BotsConfig()
     if isolation is not None:
         settings = settings.model_copy(update={"isolation": Isolation(isolation)})
@@ -132,7 +134,8 @@ def _game(arena: str | None, folder: RunFolder | None, otherwise: Sequence[str] 
 @AS_JSON
 @run_option
 def submit(bot: Path, name: str, author: str | None, run: str | None, runs_dir: Path | None, as_json: bool) -> None:
-    """Enter BOT into a run: a .py file, a folder with bot.toml, a .zip or .tar.gz of one, or a checkpoint.
+    """Enter BOT into a run: a .py file, a folder with bot.toml, a .zip or .tar.gz of one, a checkpoint, or a folder of
+    `league train`, whose best checkpoint it is.
 
     It is checked first, as by `league bots check`. Exit code 5 where it is rejected.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
@@ -21,17 +22,33 @@ from matchmaking.service import Matchmaker
 FIGURES = ("elo", "payoff", "pfsp")
 
 
+TRAININGS, MARL_EVAL = "trainings", "marl-eval"
+
+
 @click.command()
-@click.argument("table", type=click.Choice(list(TABLES)))
-@click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.argument("table", type=click.Choice([*TABLES, TRAININGS]))
+@click.argument("folders", nargs=-1, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--format", "form", type=click.Choice([*FORMATS, MARL_EVAL]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file, or - for stdout.")
 @click.option("--schema", is_flag=True, help="Write the JSON Schema of the table's JSON; no run is needed.")
 @run_option
-def export(table: str, form: str, output: Path | None, schema: bool, run: str | None, runs_dir: Path | None) -> None:
+def export(
+    table: str,
+    folders: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    schema: bool,
+    run: str | None,
+    runs_dir: Path | None,
+) -> None:
     """Write TABLE of a run as csv (pandas), json (programs), md or html (one self-contained page).
 
-    Without -o it goes into the run folder's exports/; a schema goes to stdout.
+    Without -o it goes into the run folder's exports/; a schema goes to stdout. `trainings FOLDER...` are folders of
+    `league train`, written to stdout or -o with --format marl-eval, in that package's JSON.
     """
+    if table == TRAININGS or form == MARL_EVAL or folders:
+        _export_trainings(table, folders, form, schema, output)
+        return
     if schema:
         _write(documents.schema_text(table), output)
         return
@@ -39,6 +56,18 @@ def export(table: str, form: str, output: Path | None, schema: bool, run: str | 
     with opened(folder) as matchmaker:
         text = render(TABLES[table](matchmaker, folder), cast(Format, form))
     _write(text, folder.exports / f"{table}.{form}" if output is None else output)
+
+
+def _export_trainings(table: str, folders: tuple[Path, ...], form: str, schema: bool, output: Path | None) -> None:
+    if table != TRAININGS or form != MARL_EVAL or schema or not folders:
+        raise click.UsageError(
+            f"trainings are exported by `league export {TRAININGS} FOLDER... --format {MARL_EVAL}`; the other tables "
+            f"take no folders, and are {', '.join(FORMATS)}"
+        )
+    from league.marl_eval import document
+
+    found = document(folders, lambda line: click.echo(line, err=True))
+    _write(json.dumps(found, indent=2, allow_nan=False) + "\n", output)
 
 
 def _write(text: str, path: Path | None) -> None:

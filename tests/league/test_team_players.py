@@ -151,3 +151,40 @@ def test_where_teams_are_alike_nobody_is_rated_by_role(server: EmbeddedServer, t
     words = ["--run", league.run.name, "--runs-dir", str(league.run.path.parent)]
     assert json.loads(CliRunner().invoke(main, ["leaderboard", "--json", *words]).stdout)["by_role"] == []
     assert "as " not in CliRunner().invoke(main, ["leaderboard", *words]).stdout.splitlines()[1]
+
+
+QUICK = "--steps 400 --every 200 --episodes 3 --environments 4 --set network.hidden=[8] --set batch=4"
+
+
+def test_a_training_is_entered_into_a_run_at_its_end(server: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, server.url, "spread")
+    out, run = tmp_path / "out", f"--runs-dir {league.run.path.parent}"
+    words = f"train vdn spread {QUICK} -o {out} --submit {league.run.name} --name anna {run}"
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == f"its best is entered into run {league.run.name} as anna"
+    (player,) = league.store.players()
+    best = max(json.loads((out / "evaluations.json").read_text())["evaluations"], key=lambda each: each["return_sum"])
+    assert (player.name, player.checkpoint) == ("anna", best["checkpoint"])
+    again = CliRunner().invoke(main, f"submit {out} --name anna --run {league.run.name} --json {run}")
+    assert json.loads(again.stdout)["entered"] is False
+    anchor = league.store.register(Player(id="p_heuristic", name="heuristic", kind=Kind.SCRIPTED))
+    outcomes = league.play(player, anchor)
+    assert len(outcomes) == 2 * PAIRS, "a duel of one-team matches"
+    matched = CliRunner().invoke(main, f"match {out} heuristic --arena spread -n 4 --json")
+    assert json.loads(matched.stdout)["games"] == 4
+
+
+def test_what_cannot_be_entered_is_not_trained(server: EmbeddedServer, tmp_path: Path) -> None:
+    league = League(tmp_path, server.url, "spread")
+    run = f"--submit {league.run.name} --runs-dir {league.run.path.parent} -o {tmp_path / 'out'}"
+    for words, message in (
+        ("foraging", "that run plays spread with teams of 3, and what is trained foraging with teams of 2"),
+        ("spread --set arena.N=4", "plays spread with teams of 3, and what is trained spread with teams of 4"),
+    ):
+        result = CliRunner().invoke(main, f"train vdn {words} {QUICK} {run}")
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+    result = CliRunner().invoke(main, f"train vdn spread {QUICK} --name anna -o {tmp_path / 'out'}")
+    assert (result.exit_code, "--submit" in result.stderr) == (2, True)

@@ -14,7 +14,9 @@ from agents.teams.evaluation import evaluate
 from agents.teams.policy import load_team
 from arenas.registry import make
 from league.cli import main
-from league.training_teams import Training, plan, summarise, train_seed
+from league.trained import Training, summarise
+from league.training_seeds import train_seeds
+from league.training_teams import plan
 
 QUICK = (
     "--steps 1500 --every 700 --episodes 5 --environments 4 --set batch=4 --set updates_per_episode=0.25 "
@@ -29,11 +31,12 @@ def call(words: str) -> Result:
 def test_a_training_writes_what_it_measured(tmp_path: Path) -> None:
     result = call(f"train vdn spread {QUICK} -o {tmp_path / 'out'}")
     assert result.exit_code == 0, result.output
-    head, *lines, best, where = result.output.splitlines()
+    head, *lines, best, where, following = result.output.splitlines()
     assert head.split()[:3] == ["seed", "steps", "updates"]
     assert [line.split()[1] for line in lines] == ["0", "700", "1400", "1500"]
     assert "Papoudakis" in best
     assert str(tmp_path / "out") in where
+    assert following == f"its best enters a run by: league submit {tmp_path / 'out'} --name vdn --run RUN"
     training = Training.model_validate_json((tmp_path / "out" / "evaluations.json").read_text())
     assert (training.algorithm, training.preset, training.arena, training.seed) == ("vdn", "epymarl", "spread", 0)
     assert training.settings["network"]["hidden"] == [8]
@@ -53,16 +56,15 @@ def test_a_training_writes_what_it_measured(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_training(tmp_path: Path) -> None:
     planned = plan(
-        "qmix", "spread", steps=600, every=300, episodes=3, environments=4,
+        "qmix", "spread", steps=600, every=300, episodes=3, environments=4, seeds=(5, 6),
         assignments=["batch=4", "network.hidden=[8]", "updates_per_episode=0.25"],
     )  # fmt: skip
-    first, again, other = (
-        train_seed(planned, tmp_path / str(number), seed, lambda seed, point: None)
-        for number, seed in enumerate((5, 5, 6))
-    )
+    (first, other), summary = train_seeds(planned, tmp_path / "both", lambda seed, point: None)
+    alone = planned.model_copy(update={"seeds": (5,)})
+    (again,), _ = train_seeds(alone, tmp_path / "one", lambda seed, point: None)
     assert [p.checkpoint for p in first.evaluations] == [p.checkpoint for p in again.evaluations]
     assert first.evaluations[-1].checkpoint != other.evaluations[-1].checkpoint
-    summary = summarise([first, other])
+    assert summary == summarise([first, other])
     best = summary.best_return_sum
     assert best.low is not None
     assert best.high is not None

@@ -175,7 +175,7 @@ def test_the_interval_over_seeds_is_students() -> None:
     assert interval.low == pytest.approx(3 - half, abs=1e-5)
     assert interval.high == pytest.approx(3 + half, abs=1e-5)
     assert over_seeds([1.0]).low is None
-    with pytest.raises(ValueError, match="no seeds"):
+    with pytest.raises(ValueError, match="nothing to average over"):
         over_seeds([])
 
 
