@@ -133,24 +133,14 @@ def copy_of_the_tree(folder: Path, mutation: Mutation | None) -> None:
         path.write_text(text.replace(edit.old, edit.new))
 
 
-def outcome(mutation: Mutation | None, only: str, kills: int, seed: int) -> tuple[int, list[str]]:
+def outcome(mutation: Mutation | None, only: str, kills: int, seed: int, *more: str) -> tuple[int, list[str]]:
     """Exit code of the chaos suite on a copy with the mutation, and its lines that are red, or else its last one."""
+    words = ["--quiet", "--kills", str(kills), "--seed", str(seed), "--only", only, *more]
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
         copy_of_the_tree(folder, mutation)
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "tests.chaos",
-                "--quiet",
-                "--kills",
-                str(kills),
-                "--seed",
-                str(seed),
-                "--only",
-                only,
-            ],
+            [sys.executable, "-m", "tests.chaos", *words],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(folder)},
             capture_output=True,
@@ -171,18 +161,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutations", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MUTATIONS)} (default: all)")
     parser.add_argument("--seed", type=int, default=1, help="of what is done (default: 1)")
+    parser.add_argument("--patience", default="150", help="seconds in which everybody must be back (default: 150)")
     parser.add_argument("--without-control", action="store_true", help="leave out the copy without a mutation")
     given = parser.parse_args()
     if unknown := set(given.names) - MUTATIONS.keys():
         parser.error(f"no mutation {', '.join(sorted(unknown))}; there are {', '.join(MUTATIONS)}")
     failed = False
     if not given.without_control:
-        code, lines = outcome(None, "redis,evaluator,learner,rater", 12, given.seed)
+        code, lines = outcome(None, "redis,evaluator,learner,rater", 12, given.seed, "--patience", given.patience)
         failed = code != 0
         print(f"no mutation: {'RED' if code else 'green, as it should be'}", *lines, sep="\n  ", flush=True)
     for name in given.names or MUTATIONS:
         mutation = MUTATIONS[name]
-        _, lines = outcome(mutation, mutation.only, mutation.kills, given.seed)
+        _, lines = outcome(mutation, mutation.only, mutation.kills, given.seed, "--patience", given.patience)
         caught = turns_red(mutation, lines)
         failed |= not caught
         print(f"{name} ({mutation.what}): {'red' if caught else 'SURVIVED'}", *lines, sep="\n  ", flush=True)
