@@ -30,6 +30,8 @@ from matchmaking.population import Population
 from matchmaking.records import EpisodeCount
 from matchmaking.rules import Choice, OpponentRule
 
+WORTH_COMPACTING = 65_536  # numbers in a tensor
+
 TeamSource = Callable[[str], TeamPolicy | None]
 """Gives the team of a player that is not hosted here, by id; None of a learner that has not shown itself yet."""
 
@@ -224,7 +226,7 @@ class TeamTrainer:
         No episode is under way between two iterations.
         """
         tensors = {
-            f"{player}.{name}": tensor
+            f"{player}.{name}": compact(tensor)
             for player, hosted in self.hosted.items()
             for name, tensor in hosted.learner.state().items()
         }
@@ -256,3 +258,11 @@ class TeamTrainer:
             self.rules[player].load_state(extra["rules"][player])
         self.iteration = extra["iteration"]
         self.choices.bit_generator.state = extra["choices"]
+
+
+def compact(tensor: Tensor) -> Tensor:
+    """A large tensor of small whole numbers in a byte each: what agents see in a grid fills most of a replay buffer."""
+    if tensor.dtype is not torch.float32 or tensor.numel() < WORTH_COMPACTING:
+        return tensor
+    small = tensor.to(torch.int8)
+    return small if torch.equal(small.to(torch.float32), tensor) else tensor
