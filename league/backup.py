@@ -28,14 +28,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.disk import flush_folder
 from league.access import opened
 from league.errors import InputError, LeagueError, StateMismatchError
-from league.runs import CONFIG, RunFolder
+from league.runs import CONFIG, FOLDERS, RunFolder
 from league.toml import dumps
 from matchmaking.dump import Dump, dump, encode
-from matchmaking.records import Kind
+from matchmaking.logs import LOGS, Segment
+from matchmaking.records import Kind, Player
 from matchmaking.store import Store
 
 MANIFEST, STORE = "manifest.json", "store.json"
-LEFT_OUT = frozenset({"redis", "watermark.json"})  # the copy's own Redis begins with what `store.json` holds
+PLACES = (*(place for place in FOLDERS if place != "redis"), "tournaments")
+"""What of a run folder is copied, beside the configuration."""
+
 IMMUTABLE = re.compile(
     r"checkpoints/[0-9a-f]{64}\.safetensors|bots/[0-9a-f]{64}/.*|replays/[^/]+\.jsonl\.gz|logs/[a-z_]+/[^/]+\.jsonl\.gz"
 )
@@ -87,12 +90,13 @@ def backup(run: RunFolder, file: Path) -> Manifest:
         without = config.model_copy(update={"redis": None})  # a password, and another machine's address
         (staged / CONFIG).write_text(dumps(without.model_dump(mode="json")), encoding="utf-8")
         with opened(run, config) as matchmaker:
-            (staged / STORE).write_bytes(encode(_moment(run, staged, matchmaker.store)))
-            _stage_rest(run, staged)
-            sources = {path: staged / path for path in _files(staged)}
-            sources |= {path: run.path / path for path in _files(run.path) if IMMUTABLE.fullmatch(path)}
-            entries = tuple(_entry(path, source) for path, source in sorted(sources.items()))
-            _complete(matchmaker.store, {entry.path: entry.sha256 for entry in entries})
+            held = _moment(run, staged, matchmaker.store)
+        (staged / STORE).write_bytes(encode(held))
+        _stage_rest(run, staged)
+        sources = {path: staged / path for path in (CONFIG, STORE, *_files(staged))}
+        sources |= {path: run.path / path for path in _files(run.path) if IMMUTABLE.fullmatch(path)}
+        entries = tuple(entry for path in sorted(sources) if (entry := _entry(path, sources[path])) is not None)
+        _complete(held, {entry.path: entry.sha256 for entry in entries})
         manifest = Manifest(run=run.name, arena=config.arena, entries=entries)
         draft = Path(scratch) / "draft"
         _write(manifest, sources, draft)
@@ -116,7 +120,7 @@ def _moment(run: RunFolder, staged: Path, store: Store) -> Dump:
 
 def _pointers(run: RunFolder) -> dict[str, bytes]:
     """The files that name the last states of learners, and what they say."""
-    paths = [path for path in _files(run.path, "checkpoints/") if POINTER.fullmatch(path)]
+    paths = [path for path in _files(run.path) if POINTER.fullmatch(path)]
     return {path: (run.path / path).read_bytes() for path in paths}
 
 
@@ -124,7 +128,7 @@ def _stage_rest(run: RunFolder, staged: Path) -> None:
     """Copy what else changes."""
     for path in _files(run.path):
         state = path.startswith("checkpoints/") and path.count("/") == 1
-        if not (state or path == CONFIG or IMMUTABLE.fullmatch(path)):
+        if not (state or IMMUTABLE.fullmatch(path)):
             _copy(run.path / path, staged / path)
 
 
@@ -153,40 +157,49 @@ def _copy(source: Path, target: Path) -> bool:
     return False
 
 
-def _files(folder: Path, inner: str = "") -> Iterator[str]:
-    """The regular files below a folder by relative path; hidden and temporary ones are somebody's drafts."""
+def _files(folder: Path) -> Iterator[str]:
+    """The regular files in a run's folders by relative path; hidden ones are somebody's drafts, but not in a bot."""
+    for place in PLACES:
+        if (folder / place).is_dir():
+            yield from _below(folder, f"{place}/")
+
+
+def _below(folder: Path, inner: str) -> Iterator[str]:
     with os.scandir(folder / inner) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
             path = f"{inner}{entry.name}"
-            hidden = entry.name.startswith(".") and not path.startswith("bots/")
-            if hidden or path.startswith("bots/.") or path in LEFT_OUT:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(folder, f"{path}/")
-            elif entry.is_file(follow_symlinks=False):
+            draft = entry.name.startswith(".") and not re.match("bots/[^.]", path)
+            if entry.is_dir(follow_symlinks=False) and not draft:
+                yield from _below(folder, f"{path}/")
+            elif entry.is_file(follow_symlinks=False) and not draft:
                 yield path
 
 
-def _entry(path: str, source: Path) -> Entry:
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        facts = os.fstat(file.fileno())
+def _entry(path: str, source: Path) -> Entry | None:
+    """What the manifest says of a file; None where it has gone meanwhile, such as a replay beyond the budget."""
+    try:
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            facts = os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
     return Entry(path=path, size=facts.st_size, sha256=digest, executable=bool(facts.st_mode & 0o100))
 
 
-def _complete(store: Store, hashes: dict[str, str]) -> None:
+def _complete(held: Dump, hashes: dict[str, str]) -> None:
     """See that the files are there, and sound, without which the run could not go on."""
-    needed = {f"checkpoints/{player.checkpoint}.safetensors" for player in store.players() if player.checkpoint}
-    for player in store.players():
+    needed: dict[str, str] = {}  # sha256 by path
+    for player in map(Player.model_validate_json, held.get("players", ())):
+        if player.checkpoint:
+            needed[f"checkpoints/{player.checkpoint}.safetensors"] = player.checkpoint
         if player.kind is Kind.BOT and player.version and not any(player.version in path for path in hashes):
             raise StateMismatchError(f"bot {player.name} ({player.version}) is missing: `league doctor` says more")
-    for path in sorted(needed):
-        if path.removeprefix("checkpoints/")[:64] != hashes.get(path):
+    for log in LOGS:
+        for segment in map(Segment.model_validate_json, held.get(f"segments:{log}", ())):
+            needed[f"logs/{log}/{segment.name}"] = segment.sha256
+    for path, sha in sorted(needed.items()):
+        if hashes.get(path) != sha:
             raise StateMismatchError(f"{path} is missing or damaged: `league doctor` says more")
-    for log in store.logs.values():
-        for segment in log.segments():
-            if hashes.get(path := f"logs/{log.name}/{segment.name}") != segment.sha256:
-                raise StateMismatchError(f"{path} is missing or damaged: `league doctor` says more")
 
 
 def _write(manifest: Manifest, sources: dict[str, Path], target: Path) -> None:

@@ -56,8 +56,8 @@ def examine_run(run: RunFolder) -> Iterator[Finding]:
         return
     yield _ok("configuration", f"{run.config_file}: {config.arena}")
     yield _folder(run)
-    yield from _appendonly(run, config)
     try:
+        yield from _appendonly(run, config)
         with opened(run, config) as matchmaker:
             yield from _live(run, matchmaker)
     except MatchmakingError as error:
@@ -108,10 +108,13 @@ def _appendonly(run: RunFolder, config: LeagueConfig) -> Iterator[Finding]:
         found = [appendonly.condition(path) for path in appendonly.files(run.redis)]
     except MatchmakingError:
         return  # there is no server program: that is said elsewhere
-    if not found:
+    if not any(each is None or each.size for each in found):
         yield _note("append-only file", f"there is none in {run.redis}: Redis holds nothing of this run")
+        return
     for each in found:
-        if each.sound < each.size:
+        if each is None:
+            yield _note("append-only file", f"one in {run.redis} can only be looked at where it can be written")
+        elif each.sound < each.size:
             lost = f"{each.path}: of {each.size:,} bytes {each.sound:,} can be read as whole writes"
             yield _note("append-only file", f"{lost}; where only the end is torn, Redis drops it as it starts")
         else:

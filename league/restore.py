@@ -25,7 +25,7 @@ from agents.bots.archive import HEADER_BYTES, Metered
 from agents.bots.manifest import BotRejectedError, printable
 from agents.bots.staging import Bounds, Staging
 from agents.disk import flush_folder
-from league.backup import MANIFEST, STORE, BackupError, Manifest
+from league.backup import MANIFEST, PLACES, STORE, BackupError, Manifest
 from league.config import LeagueConfig
 from league.errors import RunError
 from league.runs import CONFIG, FOLDERS, PRIVATE, RunFolder, checked_name, mark_newest
@@ -37,7 +37,6 @@ from matchmaking.session import Session
 MOST_MANIFEST = 64 * 1024**2  # bytes: some hundred thousand files
 MOST_PATH, MOST_DEPTH = 500, 20
 DRAFT = ".restore-"
-PLACES = (*(place for place in FOLDERS if place != "redis"), "tournaments")
 
 
 def restore(file: Path, root: Path, name: str | None = None, redis: str | None = None) -> RunFolder:

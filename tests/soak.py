@@ -64,12 +64,14 @@ def league(root: Path, arena: str, minutes: float, arguments: Sequence[str]) -> 
             process.wait(180)
 
 
-def submit(root: Path) -> None:
-    """Enter a bot, so that evaluators start processes of strangers all the time."""
+def submit(root: Path) -> bool:
+    """Enter a bot, so that evaluators start processes of strangers all the time; False where it was too slow."""
     bot = root / "first.py"
     bot.write_text(BOT, encoding="utf-8")
     command = [sys.executable, "-m", "league", "submit", str(bot), "--name", "first", "--runs-dir", str(root)]
-    subprocess.run([*command, "--run", NAME], cwd=ROOT, check=True, capture_output=True)
+    done = subprocess.run([*command, "--run", NAME], cwd=ROOT, check=False, capture_output=True, text=True)
+    print(done.stdout, done.stderr, file=sys.stderr)
+    return done.returncode == 0
 
 
 def observe(run: RunFolder, reader: SnapshotReader, matchmaker: Matchmaker, supervisor: int) -> Row:
@@ -160,13 +162,15 @@ def draw(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     figure, axes = plt.subplots(len(PANELS), 1, figsize=(9, 2.6 * len(PANELS)), sharex=True)
     minutes = [row["time"] / 60 for row in rows]
     for axis, (title, prefix) in zip(axes, PANELS.items(), strict=True):
-        for name in sorted({name for row in rows for name in row if name.startswith(prefix)}):
+        names = sorted({name for row in rows for name in row if name.startswith(prefix)})
+        for name in names:
             axis.plot(minutes, [row.get(name, float("nan")) for row in rows], label=name.removeprefix(prefix), lw=1)
         axis.set_title(title, loc="left", fontsize=9)
         axis.set_ylim(bottom=0)
         if prefix in ("rate_", "disk_"):
             axis.set_yscale("symlog")
-        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        if names:
+            axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes[-1].set_xlabel("minutes")
     figure.tight_layout()
     figure.savefig(path, dpi=90)
@@ -203,8 +207,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 print((root / "league.out").read_text(errors="replace"), file=sys.stderr)
                 return 1
             time.sleep(1.0)
-        time.sleep(15.0)
-        submit(root)
+        entered = False
         with opened(run) as matchmaker:
             reader = SnapshotReader(matchmaker)
             started = time.monotonic()
@@ -215,6 +218,8 @@ def main(words: Sequence[str] | None = None) -> int:
                     print(error, file=sys.stderr)
                 if len(rows) % 6 == 0:
                     write(rows, root)
+                if len(rows) % 30 == 6 and not entered:
+                    entered = submit(root)
                 time.sleep(max(0.0, given.every - (time.monotonic() - started - now)))
     write(rows, root)
     print((root / "summary.md").read_text(encoding="utf-8"))

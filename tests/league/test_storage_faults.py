@@ -303,12 +303,12 @@ def test_a_redis_that_is_out_of_memory(run: RunFolder) -> None:
     server = EmbeddedServer(run.redis)
     before = store.episode_reports(), store.payoff_pairs(), store.facts
     with connect(server.url) as client:
-        client.config_set("maxmemory", "1mb")
+        client.config_set("maxmemory", "100kb")
         with pytest.raises(StoreWriteError, match=r"refuses to write: .*OOM.*check its disk, memory and log") as caught:
             store.report_rows([(0, 3, 0, 1, 0, 0)])
         assert "\n" not in str(caught.value)
         with pytest.raises(StoreWriteError):
-            store.queue.lease("w", 60)
+            store.set_fact("a", "b")
         assert (store.episode_reports(), store.payoff_pairs(), store.facts) == before
         finding = found(run)["Redis server"]
         assert finding.grade is Grade.BAD and "raise its maxmemory" in finding.mend
