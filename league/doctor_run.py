@@ -147,21 +147,21 @@ def _server(store: Store) -> Iterator[Finding]:
         )
     info = store.session.server()
     if info is None:
-        yield _note("Redis server", "this user may not ask for its memory and settings")
+        yield _note("Redis settings", "this user may not ask for its memory and settings")
         return
     used, most = int(info["used_memory"]), int(info.get("maxmemory", 0))
     if most and info.get("maxmemory_policy") != "noeviction":
         mend = "CONFIG SET maxmemory-policy noeviction"
-        yield _bad("Redis server", f"it throws keys away when its {size(most)} are full", mend)
+        yield _bad("Redis settings", f"it throws keys away when its {size(most)} are full", mend)
     if most and used > NEARLY * most:
-        yield _bad("Redis server", f"it uses {size(used)} of the {size(most)} that it may", "raise its maxmemory")
+        yield _bad("Redis settings", f"it uses {size(used)} of the {size(most)} that it may", "raise its maxmemory")
     if not info.get("aof_enabled"):
         mend = "CONFIG SET appendonly yes; CONFIG SET appendfsync always"
-        yield _note("Redis server", "it keeps no append-only file: what it holds is lost with it", mend)
+        yield _note("Redis settings", "it keeps no append-only file: what it holds is lost with it", mend)
     elif info.get("aof_last_write_status") != "ok" or info.get("aof_last_bgrewrite_status") != "ok":
-        yield _bad("Redis server", "it could not write its append-only file: is its disk full?", "make room")
+        yield _bad("Redis settings", "it could not write its append-only file: is its disk full?", "make room")
     else:
-        yield _ok("Redis server", f"{size(used)} in use, every write is kept")
+        yield _ok("Redis settings", f"{size(used)} in use, every write is kept")
 
 
 def _watermark(run: RunFolder, store: Store) -> Finding:

@@ -74,8 +74,8 @@ def collect(run: RunFolder, matchmaker: Matchmaker, grace: float = GRACE) -> lis
         if folder == run.replays:
             pairing = pairing_of_draft(name)
             if pairing is not None:
-                stands = pairing not in played or (folder / f"{pairing}{REPLAY}").exists()
-                return "draft" if stands and pairing not in pending else None
+                settled = pairing not in played or (folder / f"{pairing}{REPLAY}").exists()
+                return "draft" if settled and pairing not in pending else None
             return "replay" if name.endswith(REPLAY) and name.removesuffix(REPLAY) not in played | pending else None
         if DRAFT.fullmatch(name):
             return "draft"

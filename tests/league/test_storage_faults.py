@@ -310,7 +310,7 @@ def test_a_redis_that_is_out_of_memory(run: RunFolder) -> None:
         with pytest.raises(StoreWriteError):
             store.set_fact("a", "b")
         assert (store.episode_reports(), store.payoff_pairs(), store.facts) == before
-        finding = found(run)["Redis server"]
+        finding = found(run)["Redis settings"]
         assert finding.grade is Grade.BAD and "raise its maxmemory" in finding.mend
         client.config_set("maxmemory", "0")
     assert store.report_rows([(0, 3, 0, 1, 0, 0)])
