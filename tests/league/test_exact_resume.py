@@ -16,7 +16,7 @@ import pytest
 
 from agents.compute import pick_precision
 from league import learner as module
-from league import learner_state
+from league import learner_state, trainers
 from league.errors import StateMismatchError
 from matchmaking.records import Counters
 from matchmaking.server import connect
@@ -215,9 +215,12 @@ def test_a_payoff_survives_to_the_bit_and_so_does_what_is_in_no_batch_yet(start:
         assert (counters == same).all()
         assert counters.any()
         assert second.population.counters(hosted.id, hosted.id) == Counters()
-    train(first, 5)
-    train(second, 5)
-    assert first.stream.state() == second.stream.state() | {"sent": first.stream.state()["sent"]}
+    for one in (first, second):
+        train(one, 5)
+        one.stream.send()
+    assert first.stream.state() == second.stream.state()
+    assert all((first.population.row(one.id)[1] == second.population.row(one.id)[1]).all() for one in first.players)
+    assert league.store.episode_reports() == 2, "the second batch is the same for both, and was counted once"
 
 
 def test_a_state_without_its_redis_and_a_redis_without_its_state_are_refused(start: Start) -> None:
@@ -228,6 +231,7 @@ def test_a_state_without_its_redis_and_a_redis_without_its_state_are_refused(sta
     older = first.states.kept()
     train(first, 2)
     assert first.states.kept()[0] not in older
+    first.save()  # once more, so that the copy has been registered for good
     newer = first.states.pointer.read_bytes()
     first.states.pointer.write_bytes(pointer)
     with pytest.raises(
@@ -261,7 +265,7 @@ def test_the_precision_that_was_picked_stays(start: Start, monkeypatch: pytest.M
         picked.append(name)
         return pick_precision("bf16" if name == "auto" else name, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "pick_precision", pick)
+    monkeypatch.setattr(trainers, "pick_precision", pick)
     league.learner().save()
     league.learner()
     assert picked == ["auto", "bf16"]
