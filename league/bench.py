@@ -32,7 +32,8 @@ BENCHMARKS = {
     ),
     "pettingzoo": Benchmark("arenas.bench_pettingzoo:bench", "an environment of PettingZoo as an arena"),
     "pfsp": Benchmark("matchmaking.bench_pfsp:bench_pfsp", "choosing opponents among 10,000 frozen players"),
-    "redis": Benchmark("matchmaking.bench:bench_redis", "verbs a second and results a second through Redis"),
+    "redis": Benchmark("league.bench_redis:bench_redis", "verbs and work a second, and what durability costs"),
+    "teams": Benchmark("league.bench_teams:bench_teams", "training a team against 32 frozen teams beside one"),
     "standings": Benchmark("matchmaking.bench_standings:bench_standings", "the published board of a million matches"),
 }
 

@@ -116,7 +116,7 @@ def measure(case: Case) -> dict[str, float]:
         try:
             store = Store.create(server.url, run.name, config.arena)
             register_players(store, config)
-            _register_frozen(store, run, config, case.frozen)
+            register_frozen(store, run, config, case.frozen)
             process = _Stopwatch(Place(run, 0), config, store, case.seconds)
             process.learner = Learner(process)
             process.learner.run()
@@ -129,7 +129,7 @@ def measure(case: Case) -> dict[str, float]:
     }
 
 
-def _register_frozen(store: Store, run: runs.RunFolder, config: LeagueConfig, count: int) -> None:
+def register_frozen(store: Store, run: runs.RunFolder, config: LeagueConfig, count: int) -> None:
     """`count` frozen players of the first learner, each with weights and a checkpoint of its own."""
     parent = store.players()[0].id
     network = Network(config.network, (2, 6, 7), 7)

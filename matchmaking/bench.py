@@ -6,27 +6,25 @@ usually stands for several games, so games a second are several times as many.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from matchmaking.fold import RatingFold
 from matchmaking.records import EpisodeCount, Heartbeat, Kind, Player
-from matchmaking.server import EmbeddedServer, connect
+from matchmaking.server import connect
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 
 _GAMES_A_ROW = 6
 
 
-def bench_redis(seconds: float = 1.0, url: str | None = None, num_players: int = 1000) -> dict[str, float]:
-    """Measure every verb for `seconds` on an embedded server of its own, or on the one at `url` under a run of its own.
+def bench_verbs(url: str, seconds: float = 1.0, num_players: int = 1000) -> dict[str, float]:
+    """Measure every verb for `seconds` on the server at `url`, under a run of its own that is removed in the end.
 
     Args:
+        url: a server.
         seconds: time for each figure.
-        url: a server; the run is removed in the end.
         num_players: registered players.
 
     Returns:
@@ -34,18 +32,6 @@ def bench_redis(seconds: float = 1.0, url: str | None = None, num_players: int =
         `rows_4096` (rows of episode reports, in calls of that many), `games_1024` (the games that those rows stand
         for); in milliseconds `payoff_row_ms` against all players.
     """
-    if url is not None:
-        return _measure(url, seconds, num_players)
-    with tempfile.TemporaryDirectory(prefix="league-bench-") as folder:
-        server = EmbeddedServer(Path(folder))
-        server.start()
-        try:
-            return _measure(server.url, seconds, num_players)
-        finally:
-            server.stop()
-
-
-def _measure(url: str, seconds: float, num_players: int) -> dict[str, float]:
     store = Store.create(url, f"bench-{time.time_ns()}", "bench")
     try:
         matchmaker = Matchmaker(store, pairs=8)

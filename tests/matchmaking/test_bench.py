@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from matchmaking.bench import bench_redis
+from matchmaking.bench import bench_verbs
 from matchmaking.server import EmbeddedServer, connect
 
 FIGURES = {
@@ -22,7 +22,7 @@ FIGURES = {
 
 
 def test_figures_come_back_and_the_run_is_removed(server: EmbeddedServer) -> None:
-    figures = bench_redis(seconds=0.01, url=server.url, num_players=20)
+    figures = bench_verbs(server.url, seconds=0.01, num_players=20)
     assert figures.keys() == FIGURES
     assert all(value > 0 for value in figures.values())
     with connect(server.url) as client:
@@ -30,8 +30,8 @@ def test_figures_come_back_and_the_run_is_removed(server: EmbeddedServer) -> Non
 
 
 @pytest.mark.slow
-def test_results_a_second() -> None:
+def test_results_a_second(server: EmbeddedServer) -> None:
     """At least 300,000 results a second into the payoff, in batches, with every report fsynced."""
-    figures = [bench_redis(seconds=1.0) for _ in range(3)]
+    figures = [bench_verbs(server.url) for _ in range(3)]
     assert max(figure["rows_4096"] for figure in figures) >= 300_000
     assert max(figure["games_1024"] for figure in figures) >= 300_000
