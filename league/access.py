@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from league.config import LeagueConfig
 from league.lock import RunBusyError, run_lock
 from league.runs import RunFolder
+from matchmaking.errors import RedisUnreachableError
 from matchmaking.server import EmbeddedServer
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
+
+T = TypeVar("T")
+
+TRIES = 5  # starts of an embedded server that ends before it has answered a question
 
 
 @contextmanager
@@ -38,6 +44,23 @@ def opened(run: RunFolder, config: LeagueConfig | None = None) -> Iterator[Match
             yield Matchmaker(store)
         finally:
             store.close()
+
+
+def asked(run: RunFolder, config: LeagueConfig, question: Callable[[Matchmaker], T]) -> T:
+    """The answer of a run to a question that may be repeated: an embedded server that ends meanwhile is started again.
+
+    Raises:
+        As `opened`.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            with opened(run, config) as matchmaker:
+                return question(matchmaker)
+        except RedisUnreachableError:
+            if config.redis is not None:
+                raise
+    with opened(run, config) as matchmaker:
+        return question(matchmaker)
 
 
 @contextmanager

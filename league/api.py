@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from league.access import opened
+from league.access import asked, opened
 from league.clock import training_time
 from league.config import LeagueConfig, parse_duration
 from league.errors import ConfigError, InputError, LeagueError, RunError
@@ -225,8 +225,7 @@ def resume(
 
 
 def _check_time_left(run: RunFolder, config: LeagueConfig) -> None:
-    with opened(run, config) as matchmaker:
-        elapsed, left = training_time(matchmaker.store, config.run.duration)
+    elapsed, left = asked(run, config, lambda matchmaker: training_time(matchmaker.store, config.run.duration))
     if left == 0.0:
         again = f"`league resume {run.name} --for 10m` goes on with it"
         raise RunError(f"run {run.name!r} has trained for its {duration_text(elapsed)}; {again}")

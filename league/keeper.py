@@ -22,6 +22,7 @@ from matchmaking.store import Store
 T = TypeVar("T")
 
 STORE_PATIENCE = 0.5  # seconds: the supervisor notices soon, the other processes wait for it
+PAUSE = 0.05  # seconds between two attempts
 SILENCE = 300.0  # seconds for which a Redis may be out of reach, our own where it does not end but is frozen
 ROOM = 2**16  # bytes: a server that dies with less left on its disk died of that
 MARK_EVERY = 5.0  # seconds between two times that it is written down how far Redis has come
@@ -59,6 +60,8 @@ class RedisKeeper:
             StateMismatchError: it has lost what it once had of this run.
             OSError: its disk is full.
         """
+        if self._store is not None:  # opened before, and lost on the way
+            self._store.close()
         if self._server is not None:
             self._start(self._server)
         url = redis_url(self._run, self._url)
@@ -138,9 +141,14 @@ class RedisKeeper:
                 result = action()
             except RedisUnreachableError as error:
                 self.revive(error)
+                time.sleep(PAUSE)
             else:
                 self.answered()
                 return result
+
+    def brought_up(self, opening: Callable[[], T]) -> T:
+        """`patiently`, for what opens the run; but that somebody else's Redis is not there is told at once."""
+        return self.patiently(opening) if self._server is not None else opening()
 
     def close(self) -> None:
         """Close the connection and stop the server, if it is ours."""

@@ -26,6 +26,7 @@ from types import FrameType
 from league.config import LeagueConfig
 from league.runs import RunFolder
 from league.telling import disk_full, for_people, told
+from matchmaking.errors import RedisUnreachableError
 from matchmaking.records import Heartbeat
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
@@ -182,6 +183,22 @@ def die_with(parent: int, number: signal.Signals) -> None:
         sys.exit(f"error: the supervisor (process {parent}) is gone")
 
 
+def open_store(place: Place, config: LeagueConfig) -> Store:
+    """The run in Redis. A process of a supervisor waits for a server that is just being brought back.
+
+    Raises:
+        RedisUnreachableError: there is none.
+    """
+    deadline = time.monotonic() + (0.0 if place.parent is None else PATIENCE)
+    while True:
+        try:
+            return Store.open(redis_url(place.run, config.redis), place.run.name, PATIENCE, place.run.logs)
+        except RedisUnreachableError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(NAP)
+
+
 def run_process(
     kind: str,
     work: Callable[[Process], None],
@@ -205,7 +222,7 @@ def run_process(
     )
     try:
         config = place.run.config()
-        store = Store.open(redis_url(place.run, config.redis), place.run.name, PATIENCE, place.run.logs)
+        store = open_store(place, config)
         process = Process(kind, place, config, store)
         process.catch_signals()
         log.info("%s of run %s, process %d", process.name, place.run.name, os.getpid())

@@ -124,7 +124,7 @@ class Supervisor:
         with run_lock(self._run, LOCK_WAIT), self._interrupts:
             crew: Crew | None = None
             try:
-                crew = self._open()
+                crew = self._keeper.brought_up(self._open)
                 return self._supervise(crew)
             except StopAtOnceError:
                 self._say("stopped at once; `league resume` goes on from what was last saved")

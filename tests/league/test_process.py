@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from league.config import LeagueConfig
-from league.process import FINISH, STOP, Place, Process, parse_place, redis_url
+from league.process import FINISH, STOP, Place, Process, open_store, parse_place, redis_url
 from league.runs import RunFolder, create
+from matchmaking.errors import RedisUnreachableError
 from matchmaking.run_records import Command
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
@@ -91,3 +93,19 @@ def test_it_keeps_to_its_core(process: Process) -> None:
         assert os.sched_getaffinity(0) == {min(before)}
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_a_process_of_a_supervisor_waits_for_redis_at_its_start(tmp_path: Path) -> None:
+    config = LeagueConfig(arena="tic_tac_toe")
+    run = create(tmp_path / "runs", config, "mine")
+    server = EmbeddedServer(run.redis)
+    with pytest.raises(RedisUnreachableError):
+        open_store(Place(run, 0), config)
+    server.start()
+    Store.create(server.url, "mine", "tic_tac_toe").close()
+    server.stop()
+    starting = threading.Timer(0.3, server.start)
+    starting.start()
+    open_store(Place(run, 0, parent=1), config).close()
+    starting.join()
+    server.stop()
