@@ -49,6 +49,12 @@ def _differ(values: tuple[int, ...], spec: ArenaSpec) -> bool:
     return bool(values) and [values[agent] for agent in first] != [values[agent] for agent in second]
 
 
+def _places(agents: tuple[int, ...]) -> slice | list[int]:
+    """What picks a team's agents; a slice copies nothing where they stand together."""
+    together = agents == tuple(range(agents[0], agents[0] + len(agents)))
+    return slice(agents[0], agents[0] + len(agents)) if together else list(agents)
+
+
 class Versus(Arena):
     """A team against those in the lanes. Environments with an even number play as team 0, the others as team 1.
 
@@ -83,6 +89,7 @@ class Versus(Arena):
             state_shape=(math.prod(base.global_shape) + 1,),
             description=f"{base.description}, against other teams",
         )
+        self._places = tuple(_places(agents) for agents in base.teams)
         self._margin = torch.zeros(0)
         self._views: tuple[State, Observation] | None = None
 
@@ -110,7 +117,7 @@ class Versus(Arena):
 
     def _side(self, seen: Observation, team: Tensor) -> Observation:
         """What the agents of `team` (int64 [B]) see."""
-        first, second = (list(agents) for agents in self.arena.spec.teams)
+        first, second = self._places
         views, masks = seen
         flag = team.view(-1, *[1] * (views.dim() - 1)) == 0
         return Observation(
@@ -135,7 +142,7 @@ class Versus(Arena):
         theirs = self._side(self._seen(state), 1 - seat)
         draws = uniforms[:, base.step_uniforms :].view(len(seat), self.team_size, base.num_actions)
         answer = self.lanes.act(theirs.observation.flatten(2), theirs.action_mask, draws)
-        first, second = (list(agents) for agents in base.teams)
+        first, second = self._places
         joint = torch.empty(len(seat), base.num_agents, dtype=torch.int64, device=actions.device)
         mine = seat[:, None] == 0
         joint[:, first], joint[:, second] = torch.where(mine, actions, answer), torch.where(mine, answer, actions)
