@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,18 +72,15 @@ class Driver:
         self.incidents: list[str] = []
         self._frozen: list[tuple[float, int, Proc]] = []  # a heap by the time at which it is to go on
 
-    def drive(self, seed: int, kills: int, pace: float, only: Collection[Kind]) -> None:
-        """Kill and freeze as often as `kills` says, and see the league come back now and again."""
+    def drive(self, plan: Iterator[Fault], over: Callable[[], bool]) -> None:
+        """Do what is planned until it is over, and see the league come back now and again."""
         self.come_back()
-        plan = faults(seed, pace, only)
-        while self.story.faults < kills:
+        while not over():
             for _ in range(BURST):
-                fault = next(plan)
-                self._rest(fault.after)
-                if not self._strike(fault):
-                    self.story.missed += 1
-                if self.story.faults >= kills:
-                    break
+                if not over():
+                    fault = next(plan)
+                    self._rest(fault.after)
+                    self.story.missed += not self._strike(fault)
             self.come_back()
 
     def come_back(self) -> None:
@@ -210,6 +207,7 @@ def run(
     warm: bool = True,
     patience: float = COMEBACK,
     only: Collection[Kind] = tuple(Kind),
+    enough: Callable[[], bool] = bool,
     say: Callable[[str], None] = print,
 ) -> Story:
     """Start a league, do `kills` things to it, end it, and check what is left.
@@ -224,6 +222,7 @@ def run(
         warm: whether processes are forked, or started as a league starts them.
         patience: seconds in which everybody must be at work again.
         only: the kinds of processes that it is done to.
+        enough: whether to end before `kills` are done.
         say: told what happens.
     """
     began = time.monotonic()
@@ -245,7 +244,7 @@ def run(
         )
         _until(lambda: _entered(league), "a run in Redis", patience)
         try:
-            driver.drive(seed, kills, pace, only)
+            driver.drive(faults(seed, pace, only), lambda: driver.story.faults >= kills or enough())
         except NoComebackError as error:
             driver.incidents.append(str(error))
         _end(league, driver)
