@@ -7,18 +7,18 @@ taken has its replays, also where the process was killed between the two, and no
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from arenas.replay import MatchRecord, ReplayError
+from matchmaking.packing import unpacked
 
 SUFFIX = ".jsonl.gz"
+LARGEST = 256 * 1024**2  # bytes of the matches of a pairing
 LOOK_EVERY = 50  # replays that are stored between two looks at what all of them take
 _DRAFT = re.compile(r"\.(?P<pairing>.+)\.[^.]+\.draft")
 
@@ -90,11 +90,11 @@ class ReplayStore:
         """
         for path in (self._place(pairing), self._draft(pairing, worker)):
             try:
-                lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-                return [MatchRecord.model_validate_json(line) for line in lines]
+                content = unpacked(path.read_bytes(), LARGEST)
+                return [MatchRecord.model_validate_json(line) for line in io.BytesIO(content)]
             except FileNotFoundError:
                 continue
-            except (EOFError, OSError, UnicodeDecodeError, ValidationError, zlib.error) as error:
+            except (OSError, ValueError) as error:  # of the compression, or of a record
                 raise ReplayError(f"{path} is damaged: {' '.join(str(error).split())}") from error
         return None
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 from matchmaking.bot_records import BotRecord, BotState
 from matchmaking.errors import NameTakenError, UnknownPlayerError
+from matchmaking.intact import intact
 from matchmaking.records import Player
 from matchmaking.run_records import Ticket
 from matchmaking.session import Session
@@ -71,7 +72,8 @@ class BotRegistry:
             bot = bot.model_copy(update={"submitted": self._session.now()})
         entered = bot.model_copy(update={"state": BotState.ACTIVE, "reason": ""})
         text: bytes = self._session.call("set_field", ["bots"], bot.player, entered.model_dump_json(), 1)
-        return BotRecord.model_validate_json(text)
+        with intact(self._session.run, "bots"):
+            return BotRecord.model_validate_json(text)
 
     def count(self) -> int:
         """How many bots were ever entered."""
@@ -82,13 +84,16 @@ class BotRegistry:
         text = self._session.read("HGET", "bots", player)
         if text is None:
             return None
-        return _with_state(text, self._session.read("HGET", "bot_states", player))
+        state = self._session.read("HGET", "bot_states", player)
+        with intact(self._session.run, "bots"):
+            return _with_state(text, state)
 
     def all(self) -> dict[str, BotRecord]:
         """All bots by player id, in the order of submission."""
         stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "bots")
         states: Mapping[bytes, bytes] = self._session.read("HGETALL", "bot_states")
-        bots = [_with_state(text, states.get(player)) for player, text in stored.items()]
+        with intact(self._session.run, "bots"):
+            bots = [_with_state(text, states.get(player)) for player, text in stored.items()]
         return {bot.player: bot for bot in sorted(bots, key=lambda bot: (bot.submitted, bot.player))}
 
     def newest(self, lineage: str) -> BotRecord | None:
@@ -148,11 +153,15 @@ class BotRegistry:
 
     def failures(self, player: str) -> list[str]:
         """The failure records of a bot that are kept, as JSON, oldest first."""
-        return [text.decode() for text in self._session.read("LRANGE", f"bot_failures:{player}", 0, -1)]
+        texts = self._session.read("LRANGE", f"bot_failures:{player}", 0, -1)
+        with intact(self._session.run, f"bot_failures:{player}"):
+            return [text.decode() for text in texts]
 
     def streak(self, player: str) -> int:
         """How many matches in a row the bot has failed until now."""
-        return int(self._session.read("HGET", "bot_streaks", player) or 0)
+        stored = self._session.read("HGET", "bot_streaks", player)
+        with intact(self._session.run, "bot_streaks"):
+            return int(stored or 0)
 
 
 def _with_state(text: bytes, state: bytes | None) -> BotRecord:

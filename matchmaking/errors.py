@@ -49,6 +49,12 @@ class DamagedLogError(MatchmakingError):
     exit_code = 4
 
 
+class DamagedRecordError(MatchmakingError):
+    """A key of the run in Redis holds something that this program did not write."""
+
+    exit_code = 4
+
+
 class UnknownRunError(MatchmakingError):
     """No run of this name is in Redis."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from matchmaking.intact import intact
 from matchmaking.rating_store import RatingState
 from matchmaking.ratings import DEFAULT, RatingSettings, update_ratings
 from matchmaking.records import Kind, MatchResult, Rating
@@ -35,7 +36,8 @@ class RatingFold:
         results = self._store.queue.matches(state.position, limit)
         if results:
             self._learn_kinds()
-            changed, points = fold(state, results, self._kinds, self._settings)
+            with intact(self._store.info.name, "matches"):
+                changed, points = fold(state, results, self._kinds, self._settings)
             position = state.position + len(results)
             if not self._store.ratings.commit(state.position, position, changed, points):
                 return 0

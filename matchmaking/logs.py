@@ -13,16 +13,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from matchmaking.errors import DamagedLogError, LogElsewhereError
+from matchmaking.intact import intact
+from matchmaking.packing import unpacked
 from matchmaking.records import Record
 from matchmaking.session import Session
 
 LOGS = ("episodes", "matches", "rating_history")
 SUFFIX = ".jsonl.gz"
+LARGEST = 2**30
+"""Bytes of entries in a file: hundreds of times as many as are ever put into one."""
 
 
 class Segment(Record):
@@ -35,10 +40,10 @@ class Segment(Record):
         size: of the file, in bytes.
     """
 
-    first: int
-    count: int
-    sha256: str
-    size: int
+    first: int = Field(ge=0)
+    count: int = Field(gt=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
 
     @property
     def name(self) -> str:
@@ -108,7 +113,8 @@ class Log:
     def segments(self) -> list[Segment]:
         """The files that hold its older entries, in order."""
         texts = self._session.read("LRANGE", f"segments:{self.name}", 0, -1)
-        return [Segment.model_validate_json(text) for text in texts]
+        with intact(self._session.run, f"segments:{self.name}"):
+            return [Segment.model_validate_json(text) for text in texts]
 
     def path(self, segment: Segment) -> Path:
         """Where the file lies."""
@@ -136,9 +142,12 @@ class Log:
         if found != segment.sha256:
             raise DamagedLogError(f"{path} is damaged: expected sha256 {segment.sha256}, found {found}")
         try:
-            entries = gzip.decompress(content).splitlines()
-        except (OSError, EOFError, zlib.error) as error:  # its record is as wrong as it is
+            text = unpacked(content, LARGEST)
+        except ValueError as error:  # its record is as wrong as it is
             raise DamagedLogError(f"{path} is no file of a log: {error}") from error
+        if text.count(b"\n") != segment.count or not text.endswith(b"\n"):
+            raise DamagedLogError(f"{path} is no file of a log: it does not hold {segment.count} entries")
+        entries = text.split(b"\n")[:-1]
         self._held = segment.sha256, entries
         return entries
 
@@ -170,7 +179,9 @@ class Log:
 
     def _known(self) -> bool:
         """Whether as many entries lie in files as was thought; from now on it is."""
-        base = int(self._session.read("HGET", "archived", self.name) or 0)
+        stored = self._session.read("HGET", "archived", self.name)
+        with intact(self._session.run, "archived"):
+            base = int(stored or 0)
         same, self._base = base == self._base, base
         return same
 

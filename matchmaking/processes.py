@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from matchmaking.intact import intact
 from matchmaking.records import Heartbeat, LearnerStatus
 from matchmaking.run_records import Command, Ticket
 from matchmaking.session import Session
@@ -33,9 +34,10 @@ class Processes:
         """The last sign of life of every process, by name."""
         stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "heartbeats")
         beats = []
-        for value in stored.values():
-            at, text = value.split(b" ", 1)
-            beats.append(Heartbeat.model_validate_json(text).model_copy(update={"at": float(at)}))
+        with intact(self._session.run, "heartbeats"):
+            for value in stored.values():
+                at, text = value.split(b" ", 1)
+                beats.append(Heartbeat.model_validate_json(text).model_copy(update={"at": float(at)}))
         return sorted(beats, key=lambda beat: beat.process)
 
     def set_status(self, status: LearnerStatus) -> None:
@@ -45,7 +47,8 @@ class Processes:
     def statuses(self) -> dict[str, LearnerStatus]:
         """The last status of every learner, by player id."""
         stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "learners")
-        return {player.decode(): LearnerStatus.model_validate_json(text) for player, text in stored.items()}
+        with intact(self._session.run, "learners"):
+            return {player.decode(): LearnerStatus.model_validate_json(text) for player, text in stored.items()}
 
     def send(self, command: Command) -> None:
         """Give a command; each process sees it once."""
@@ -61,5 +64,6 @@ class Processes:
     def commands(self, process: str, since: int) -> Orders:
         """The commands to `process`, or to all, that follow the first `since`."""
         texts = self._session.read("LRANGE", "commands", since, -1)
-        commands = [Command.model_validate_json(text) for text in texts]
+        with intact(self._session.run, "commands"):
+            commands = [Command.model_validate_json(text) for text in texts]
         return Orders([order for order in commands if order.target in (process, "all")], since + len(commands))

@@ -17,6 +17,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from matchmaking.intact import intact
 from matchmaking.logs import Log
 from matchmaking.records import Forfeit, Lease, MatchResult, Pairing
 from matchmaking.run_records import Dropped, Reported
@@ -56,8 +57,10 @@ class MatchQueue:
         answer = self._session.call("lease", keys, worker, secrets.token_hex(8), seconds)
         if answer is None:
             return None
-        text, token, deadline = answer
-        return Lease(pairing=Pairing.model_validate_json(text), token=token, worker=worker, deadline=float(deadline))
+        with intact(self._session.run, "pairings"):
+            text, token, deadline = answer
+            pairing = Pairing.model_validate_json(text)
+            return Lease(pairing=pairing, token=token, worker=worker, deadline=float(deadline))
 
     def extend(self, lease: Lease, seconds: float) -> Lease | None:
         """Heartbeat of a lease: its deadline is `seconds` from now; None where the lease is lost."""
@@ -109,16 +112,21 @@ class MatchQueue:
 
     def pending(self) -> list[Pairing]:
         """The pairings that are queued or on lease, in no particular order."""
-        return [Pairing.model_validate_json(text) for text in self._session.read("HVALS", "pairings")]
+        texts = self._session.read("HVALS", "pairings")
+        with intact(self._session.run, "pairings"):
+            return [Pairing.model_validate_json(text) for text in texts]
 
     def dropped(self) -> list[Dropped]:
         """The pairings that were given up, in no particular order."""
         stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "dropped")
-        return [Dropped.model_validate_json(text) for text in stored.values()]
+        with intact(self._session.run, "dropped"):
+            return [Dropped.model_validate_json(text) for text in stored.values()]
 
     def matches(self, since: int = 0, count: int | None = None) -> list[MatchResult]:
         """The log of rated matches from number `since` on, at most `count` of them."""
-        return [MatchResult.model_validate_json(text) for text in self.results.read(since, count)]
+        texts = self.results.read(since, count)
+        with intact(self._session.run, "matches"):
+            return [MatchResult.model_validate_json(text) for text in texts]
 
     def log(self, chunk: int = 5000, since: int = 0) -> Iterator[MatchResult]:
         """The log of rated matches from number `since` on, piece by piece: a long one is never in memory at once."""

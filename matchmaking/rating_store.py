@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matchmaking.aside import PIECE, set_aside
+from matchmaking.intact import intact
 from matchmaking.logs import Log
 from matchmaking.records import Rating
 from matchmaking.run_records import RatingPoint
@@ -36,7 +37,9 @@ class RatingStore:
 
     def position(self) -> int:
         """How many results of the log of matches the ratings have taken in."""
-        return int(self._session.read("HGET", "fold", "position") or 0)
+        stored = self._session.read("HGET", "fold", "position")
+        with intact(self._session.run, "fold"):
+            return int(stored or 0)
 
     def state(self) -> RatingState:
         """Ratings and position of one moment."""
@@ -44,7 +47,8 @@ class RatingStore:
             position = self.position()
             stored: Mapping[bytes, bytes] = self._session.read("HGETALL", "ratings")
             if self.position() == position:  # no commit in between
-                ratings = {player.decode(): Rating.model_validate_json(text) for player, text in stored.items()}
+                with intact(self._session.run, "ratings"):
+                    ratings = {player.decode(): Rating.model_validate_json(text) for player, text in stored.items()}
                 return RatingState(position, ratings)
 
     def commit(
@@ -102,4 +106,6 @@ class RatingStore:
 
     def history(self, since: int = 0) -> list[RatingPoint]:
         """The points of all rating curves in the order of the log, from number `since` on."""
-        return [RatingPoint.model_validate_json(text) for text in self.points.read(since)]
+        texts = self.points.read(since)
+        with intact(self._session.run, "rating_history"):
+            return [RatingPoint.model_validate_json(text) for text in texts]

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from matchmaking.aside import PIECE
-from matchmaking.errors import MatchmakingError
+from matchmaking.errors import DamagedRecordError, MatchmakingError
 from matchmaking.fold import fold
+from matchmaking.intact import intact
 from matchmaking.payoff import add
 from matchmaking.rating_store import RatingState
 from matchmaking.ratings import DEFAULT, RatingSettings
@@ -70,10 +71,12 @@ def rebuild(store: Store, replace: bool = False, settings: RatingSettings = DEFA
     reports, pairs, wrong_pairs = _rebuild_payoff(store, replace, piece)
     state, wrong_players = _rebuild_ratings(store, replace, settings, piece)
     players = store.players()
+    with intact(store.info.name, "payoff"):
+        differences = tuple((players[a].id, players[b].id) for a, b in wrong_pairs)
     return Rebuilt(
         reports=reports,
         pairs=len(pairs),
-        payoff_differences=tuple((players[a].id, players[b].id) for a, b in wrong_pairs),
+        payoff_differences=differences,
         matches=state.position,
         rated=len(state.ratings),
         rating_differences=tuple(wrong_players),
@@ -99,8 +102,9 @@ def _rebuild_payoff(store: Store, replace: bool, piece: int) -> tuple[int, Pairs
         length = store.episode_reports()
         while done < length:
             reports = store.episode_rows(done, min(_CHUNK, length - done))
-            for rows in reports:
-                fold_rows(pairs, rows, store.info.decay)
+            with intact(store.info.name, "episodes"):
+                for rows in reports:
+                    fold_rows(pairs, rows, store.info.decay)
             done += len(reports)
         stored = store.payoff_pairs()
         if store.episode_reports() != length:
@@ -122,7 +126,12 @@ def _rebuild_ratings(
         kinds = {player.id: player.kind for player in store.players()}
         while done < stored.position:
             results = store.queue.matches(done, min(_CHUNK, stored.position - done))
-            changed, new = fold(RatingState(done, ratings), results, kinds, settings)
+            if not results:
+                raise DamagedRecordError(
+                    f"the ratings of run {store.info.name!r} stand for {stored.position} results; its log has {done}"
+                )
+            with intact(store.info.name, "matches"):
+                changed, new = fold(RatingState(done, ratings), results, kinds, settings)
             ratings |= changed
             points += new
             done += len(results)

@@ -35,9 +35,9 @@ class Role(StrEnum):
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, and an unknown field is an error."""
+    """Base of all records: immutable, and an unknown field is an error, as is a number that JSON has no form for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def new_id(prefix: str) -> str:
@@ -181,13 +181,13 @@ class MatchResult(Record):
 class Rating(Record):
     """The live rating of a player. The stored floats are the state: nothing is kept beside them."""
 
-    mu: float = 25.0
-    sigma: float = 25.0 / 3.0
-    elo: float = 1000.0
-    games: int = 0
-    wins: int = 0
-    draws: int = 0
-    losses: int = 0
+    mu: float = Field(default=25.0, ge=-1e6, le=1e6)
+    sigma: float = Field(default=25.0 / 3.0, gt=0, le=1e6)
+    elo: float = Field(default=1000.0, ge=-1e6, le=1e6)
+    games: int = Field(default=0, ge=0)
+    wins: int = Field(default=0, ge=0)
+    draws: int = Field(default=0, ge=0)
+    losses: int = Field(default=0, ge=0)
 
 
 class Heartbeat(Record):

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from redis import exceptions
 
-from matchmaking.errors import AccessDeniedError, StoreWriteError
+from matchmaking.errors import AccessDeniedError, DamagedRecordError, StoreWriteError
 from matchmaking.server import connect, masked, unreachable
 
 T = TypeVar("T")
@@ -172,8 +172,12 @@ _DENIED = ("can't run this command", "can't access at least one of the keys", "N
 """What servers say where a script of ours may be run, and a command in it may not."""
 
 
+_DAMAGE = ("WRONGTYPE", "not an integer", "not a valid float", "user_script", "Error running script", "@user")
+"""What servers say where a command, or a script of ours, cannot work with what stands under a key."""
+
+
 def _refused(url: str, error: exceptions.ResponseError) -> Exception:
-    """A refusal that is the server's condition, told to a person; anything else is a fault of ours and stays itself."""
+    """A refusal that is the server's condition, or that of what stands in it, told to a person."""
     text = str(error)
     if any(word in text for word in ("MISCONF", "OOM", "READONLY", "NOSPACE")):
         return StoreWriteError(f"Redis at {masked(url)} refuses to write: {text}; check its disk, memory and log")
@@ -183,5 +187,10 @@ def _refused(url: str, error: exceptions.ResponseError) -> Exception:
         return AccessDeniedError(
             f"Redis at {masked(url)} does not let this user do that ({text.removeprefix('NOPERM ')}): what runs or "
             "changes a league needs its worker's user, and each run has its own; `league redis-acl` writes them"
+        )
+    if any(words in text for words in _DAMAGE):
+        return DamagedRecordError(
+            f"a key of the run in Redis at {masked(url)} holds something that this program did not write "
+            f"({text[:200]}); `league restore` puts a backup in its place"
         )
     return error

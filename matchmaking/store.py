@@ -37,6 +37,7 @@ from matchmaking.errors import (
     UnknownPlayerError,
     UnknownRunError,
 )
+from matchmaking.intact import intact
 from matchmaking.logs import LOGS, Log
 from matchmaking.payoff import DECAY
 from matchmaking.processes import Processes
@@ -147,7 +148,8 @@ class Store:
     def facts(self) -> dict[str, str]:
         """All facts of the run."""
         stored: Mapping[bytes, bytes] = self.session.read("HGETALL", "facts")
-        return {name.decode(): value.decode() for name, value in stored.items()}
+        with intact(self.session.run, "facts"):
+            return {name.decode(): value.decode() for name, value in stored.items()}
 
     # Players.
 
@@ -169,7 +171,8 @@ class Store:
             raise NameTakenError(
                 f"the name {player.name!r} belongs to player {text.decode()}: names are unique in a run"
             )
-        stored = Player.model_validate_json(text)
+        with intact(self.session.run, "players"):
+            stored = Player.model_validate_json(text)
         if stored != player.model_copy(update={"created": stored.created}):
             raise NameTakenError(f"player {player.id} is registered already, with other fields, as {stored.name!r}")
         return stored
@@ -199,8 +202,10 @@ class Store:
 
     def _refresh(self) -> None:
         known = len(self._players)
-        for text in self.session.read("LRANGE", "players", known, -1):
-            player = Player.model_validate_json(text)
+        texts = self.session.read("LRANGE", "players", known, -1)
+        with intact(self.session.run, "players"):
+            found = [Player.model_validate_json(text) for text in texts]
+        for player in found:
             self._index[player.id] = len(self._players)
             self._players.append(player)
 
@@ -248,7 +253,9 @@ class Store:
 
     def reported(self, client: str) -> int:
         """The largest ticket number that was seen of a client; 0 for one that never wrote."""
-        return int(self.session.read("HGET", "clients", client) or 0)
+        stored = self.session.read("HGET", "clients", client)
+        with intact(self.session.run, "clients"):
+            return int(stored or 0)
 
     def _rows(self, counts: Iterable[EpisodeCount]) -> list[Row]:
         index = self.index
@@ -280,11 +287,12 @@ class Store:
             return {}
         others = [self.index(other) for other in ids]
         values = self.session.read("HMGET", "payoff", *(pair_field(mine, other) for other in others))
-        return {
-            opponent: unpack_counters(value, mirrored=mine > other)
-            for opponent, other, value in zip(ids, others, values, strict=True)
-            if value is not None
-        }
+        with intact(self.session.run, "payoff"):
+            return {
+                opponent: unpack_counters(value, mirrored=mine > other)
+                for opponent, other, value in zip(ids, others, values, strict=True)
+                if value is not None
+            }
 
     def episode_reports(self) -> int:
         """How many reports the log of episodes holds."""
@@ -292,15 +300,18 @@ class Store:
 
     def episode_rows(self, since: int, count: int) -> list[list[Row]]:
         """Up to `count` reports of the log of episodes, from number `since` on."""
-        return [[tuple(row) for row in json.loads(text)] for text in self.logs["episodes"].read(since, count)]
+        texts = self.logs["episodes"].read(since, count)
+        with intact(self.session.run, "episodes"):
+            return [[_row(row) for row in json.loads(text)] for text in texts]
 
     def payoff_pairs(self) -> dict[tuple[int, int], Counters]:
         """The whole payoff: counters of each pair that has met, as the player with the lower index sees it."""
         stored: Mapping[bytes, bytes] = self.session.read("HGETALL", "payoff")
         pairs = {}
-        for field, value in stored.items():
-            lower, higher = field.split(b":")
-            pairs[int(lower), int(higher)] = unpack_counters(value)
+        with intact(self.session.run, "payoff"):
+            for field, value in stored.items():
+                lower, higher = field.split(b":")
+                pairs[int(lower), int(higher)] = unpack_counters(value)
         return pairs
 
     def replace_payoff(self, pairs: Mapping[tuple[int, int], Counters], reports: int, piece: int = PIECE) -> bool:
@@ -340,13 +351,23 @@ def unpack_counters(value: bytes, mirrored: bool = False) -> Counters:
     return Counters.model_construct(games=games, wins=wins, draws=draws, losses=losses)
 
 
+def _row(row: Sequence[int]) -> Row:
+    """A line of a report, as it is stored."""
+    player, opponent, seat, wins, draws, losses = row
+    if not all(type(number) is int and number >= 0 for number in row):
+        raise ValueError(f"{row} is no line of a report")
+    return player, opponent, seat, wins, draws, losses
+
+
 def _info(session: Session, fields: Sequence[bytes]) -> RunInfo:
-    schema, arena, decay, created = (field.decode() for field in fields)
+    with intact(session.run, "run"):
+        schema, arena, decay, created = (field.decode() for field in fields)
     if schema != str(SCHEMA):
         raise SchemaMismatchError(
             f"run {session.run!r} in Redis has schema {schema} and this program writes schema {SCHEMA}: "
             "use the program that wrote it, or another name for a new run"
         )
-    return RunInfo(
-        name=session.run, schema_version=int(schema), arena=arena, decay=float(decay), created=float(created)
-    )
+    with intact(session.run, "run"):
+        return RunInfo(
+            name=session.run, schema_version=int(schema), arena=arena, decay=float(decay), created=float(created)
+        )
