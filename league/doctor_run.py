@@ -63,7 +63,7 @@ def examine_run(run: RunFolder) -> Iterator[Finding]:
     except MatchmakingError as error:
         yield _bad("Redis", str(error), _mend_redis(run, config, error))
     except OSError as error:
-        yield _bad("run folder", told(error)[0], "make room, or make the folder writable")
+        yield _bad("disk of the run", told(error)[0], "make room, or make the folder writable")
 
 
 def _live(run: RunFolder, matchmaker: Matchmaker) -> Iterator[Finding]:

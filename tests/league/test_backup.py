@@ -60,8 +60,11 @@ def league(tmp_path_factory: pytest.TempPathFactory) -> Iterator[League]:
     learner.run()
     store = Store.open(made.server.url, made.run.name, files=made.run.logs)
     play(store, 30)
+    for number in range(12):
+        store.report_rows([(0, 3 + number % 2, 0, number, 1, 2)])
     compact(store, keep=2, segment=5)
-    store.queue.enqueue([Pairing(id="waits", a="p_1", b="p_2", pairs=1, seed=1)])
+    a, b = [player.id for player in store.players() if player.kind is Kind.FROZEN][:2]
+    store.queue.enqueue([Pairing(id="waits", a=a, b=b, pairs=1, seed=1)])
     assert store.queue.lease("gone", 600) is not None
     store.close()
     (made.run.logs / "learner-0.log").write_text("12:00:00 INFO trained\n")
