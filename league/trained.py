@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.checkpoint import CheckpointStore
+from agents.teams.credit import CreditConfig
+from agents.teams.curriculum import Stage
 from agents.teams.evaluation import Evaluation, Interval, over_seeds
 from league.errors import InputError, StateMismatchError
 
@@ -17,9 +19,15 @@ SEED = "seed-"  # begins the name of a seed's folder where there are several
 
 
 class Point(Evaluation):
-    """An evaluation, and the checkpoint of what was evaluated."""
+    """An evaluation, and the checkpoint of what was evaluated.
+
+    Attributes:
+        checkpoint: its name.
+        stage_return_sum: as `return_sum`, in the arena of the curriculum's stage where its end waits for a return.
+    """
 
     checkpoint: str
+    stage_return_sum: float | None = None
 
 
 class Training(BaseModel):
@@ -33,6 +41,8 @@ class Training(BaseModel):
         arena_options: its options.
         settings: of the algorithm, all of them.
         seed: of all randomness.
+        credit: what was rewarded.
+        stages: of the curriculum that were begun; empty without one.
         environments: run in lockstep.
         hardware: what it ran on, and with how many threads.
         evaluations: in the order of their steps; the last is of the policy as it ended.
@@ -49,6 +59,8 @@ class Training(BaseModel):
     seed: int
     environments: int
     hardware: str
+    credit: CreditConfig = CreditConfig()
+    stages: tuple[Stage, ...] = ()
     evaluations: tuple[Point, ...] = ()
 
     @property

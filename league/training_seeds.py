@@ -20,8 +20,10 @@ import torch
 
 from agents.checkpoint import CheckpointStore
 from agents.state_store import StateStore
+from agents.teams.core import TeamSetup
+from agents.teams.curriculum import Stage, stages
 from agents.teams.evaluation import evaluate
-from agents.teams.policy import save_team
+from agents.teams.policy import TeamPolicy, save_team
 from arenas.registry import make as make_arena
 from league.errors import INTERRUPTED, LeagueError, StateMismatchError
 from league.files import replace_text
@@ -64,6 +66,7 @@ class Progress:
         evaluations: how many were made.
         curve: bytes of the file of figures.
         recent: figures of the training steps since the last evaluation.
+        stages: of the curriculum that were begun: [agents, environment steps made before].
     """
 
     seconds: float = 0.0
@@ -71,6 +74,7 @@ class Progress:
     evaluations: int = 0
     curve: int = 0
     recent: list[dict[str, float]] = field(default_factory=list)
+    stages: list[list[int]] = field(default_factory=list)
 
 
 def train_seeds(plan: Plan, folder: Path, report: Report) -> tuple[list[Training], Summary]:
@@ -128,9 +132,9 @@ class SeedTraining:
         self.record = Training(
             algorithm=plan.algorithm, preset=plan.preset, arena=plan.arena, arena_options=plan.arena_options,
             settings=plan.config.model_dump(mode="json"), seed=seed, environments=plan.environments,
-            hardware=hardware(),
+            hardware=hardware(), credit=plan.credit,
         )  # fmt: skip
-        self._progress = Progress()
+        self._progress = Progress(stages=[[plan.curriculum.sizes[0], 0]] if plan.curriculum.sizes else [])
         self._checkpoints = CheckpointStore(folder / CHECKPOINTS)
         self._states = StateStore(folder / STATE, keep=1)
         self._load()
@@ -153,9 +157,9 @@ class SeedTraining:
         Returns:
             Whether the end was reached.
         """
-        plan, learner, progress = self.plan, self.learner, self._progress
+        plan, progress = self.plan, self._progress
         while True:
-            steps = learner.environment_steps
+            steps = self.learner.environment_steps
             over = steps >= plan.steps or (plan.duration is not None and progress.seconds >= plan.duration)
             made = self.record.evaluations
             if steps >= progress.next_evaluation or (over and made[-1].steps < steps):
@@ -166,7 +170,8 @@ class SeedTraining:
                 self._save()
                 return False
             begun = time.perf_counter()
-            progress.recent.append(learner.train_step())
+            self._grow()
+            progress.recent.append(self.learner.train_step())
             progress.seconds += time.perf_counter() - begun
 
     def _evaluate(self, report: Report) -> None:
@@ -174,12 +179,15 @@ class SeedTraining:
         plan, learner, progress = self.plan, self.learner, self._progress
         policy, steps = learner.policy(), learner.environment_steps
         found = evaluate(
-            learner.setup, policy, plan.episodes, self.seed,
+            TeamSetup(self._arena), policy, plan.episodes, self.seed,
             steps=steps, updates=learner.updates, seconds=progress.seconds,
         )  # fmt: skip
+        stage = self._stage_return(policy)
         sha = save_team(self._checkpoints, policy, steps, created_by=f"league-selfplay {version('league-selfplay')}")
-        point = Point(**found.model_dump(), checkpoint=sha)
-        self.record = self.record.model_copy(update={"evaluations": (*self.record.evaluations, point)})
+        point = Point(**found.model_dump(), checkpoint=sha, stage_return_sum=stage)
+        self._grow(stage)
+        made = (*self.record.evaluations, point)
+        self.record = self.record.model_copy(update={"evaluations": made, "stages": self._stages})
         replace_text(self.folder / EVALUATIONS, self.record.model_dump_json(indent=2) + "\n")
         self._metrics.write(plan.algorithm, steps, _means(progress.recent) | _figures(point))
         progress.recent.clear()
@@ -188,6 +196,36 @@ class SeedTraining:
         progress.curve = self._curve.stat().st_size
         self._save()
         report(self.seed, point)
+
+    @property
+    def _stages(self) -> tuple[Stage, ...]:
+        """Of the curriculum that were begun."""
+        return tuple(Stage(agents=agents, begun=begun) for agents, begun in self._progress.stages)
+
+    @property
+    def _stage(self) -> int:
+        """Number of the present stage."""
+        return max(0, len(self._progress.stages) - 1)
+
+    def _stage_return(self, policy: TeamPolicy) -> float | None:
+        """The policy's return in the arena of the present stage, where the stage's end waits for one."""
+        curriculum = self.plan.curriculum
+        if curriculum.returns is None or self._stage == len(curriculum.sizes):
+            return None
+        arena = stages(self._arena, curriculum, self.plan.config)[self._stage]
+        return evaluate(TeamSetup(arena), policy, self.plan.episodes, self.seed).return_sum
+
+    def _grow(self, stage_return: float | None = None) -> None:
+        """Go on to the next stage of the curriculum with what was learned, if the present one has had its time."""
+        curriculum, progress, steps = self.plan.curriculum, self._progress, self.learner.environment_steps
+        if self._stage == len(curriculum.sizes):
+            return
+        if curriculum.over(self._stage, steps=steps - progress.stages[-1][1], stage_return=stage_return):
+            learned = self.learner.state()
+            sizes = (*curriculum.sizes, self._arena.spec.num_agents)
+            progress.stages.append([sizes[self._stage + 1], steps])
+            self.learner = make_learner(self.plan, self._arena, self.seed, self._stage)
+            self.learner.load_state(learned)
 
     @property
     def _curve(self) -> Path:
@@ -204,6 +242,7 @@ class SeedTraining:
             return
         try:
             self._progress = Progress(**saved.extra["progress"])  # type: ignore[arg-type]  # as it was saved
+            self.learner = make_learner(self.plan, self._arena, self.seed, self._stage)
             self.learner.load_state(saved.tensors)
         except (KeyError, TypeError, ValueError) as error:
             raise StateMismatchError(f"{self._states.pointer}: not a state of this training: {error}") from error
@@ -211,7 +250,8 @@ class SeedTraining:
         self.record = read_training(self.folder)
         if len(self.record.evaluations) < made or self._curve.stat().st_size < curve:
             raise StateMismatchError(f"{self.folder}: {EVALUATIONS} or {METRICS} are older than the saved state")
-        self.record = self.record.model_copy(update={"evaluations": self.record.evaluations[:made]})
+        kept = self.record.evaluations[:made]
+        self.record = self.record.model_copy(update={"evaluations": kept, "stages": self._stages})
         os.truncate(self._curve, curve)
 
 

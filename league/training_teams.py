@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,17 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 
 from agents.teams import registry
 from agents.teams.core import TeamLearner
-from arenas.core import Arena, Turns
+from agents.teams.credit import CreditConfig, credited
+from agents.teams.curriculum import CurriculumConfig, stages
+from arenas.core import Arena, ArenaSpec, Turns
 from arenas.registry import NATIVE
 from arenas.registry import make as make_arena
-from league.config import Table
-from league.errors import ConfigError, InputError, RunError, StateMismatchError
+from league.errors import InputError, RunError, StateMismatchError
 from league.files import replace_text
-from league.settings import Layer, algorithm_settings, merge, set_layer
+from league.settings import Layer, algorithm_settings, set_layer
 from league.trained import PLAN, first_problem
+from league.training_options import (
+    ARENA,
+    CURRICULUM,
+    check_own_rewards,
+    own_rewards,
+    separate,
+    valid_credit,
+    valid_curriculum,
+)
 
-ARENA_KEY = "arena"
-"""`--set arena.KEY=VALUE` is an option of the arena; every other key is one of the algorithm's."""
 ENVIRONMENTS = 16
 """Run in lockstep where neither the caller nor the algorithm's settings name a number."""
 
@@ -35,6 +44,8 @@ class Plan(BaseModel):
         arena: the arena's name.
         arena_options: its options.
         config: the algorithm's settings.
+        credit: what is rewarded.
+        curriculum: which team sizes come first.
         seeds: which, one after the other.
         steps: environment steps after which a seed ends.
         duration: seconds of training after which a seed ends; None for no limit.
@@ -59,6 +70,8 @@ class Plan(BaseModel):
     every: int
     episodes: int
     threads: int
+    credit: CreditConfig = CreditConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -102,46 +115,47 @@ def plan(
     Raises:
         InputError: a name, a key or a value is wrong; the message says what would be right.
     """
-    layers, options = sorted_out(assignments)
-    chosen, config = algorithm_settings(algorithm, preset, layers)
+    given = separate([set_layer(assignment) for assignment in assignments])
+    credit, curriculum = valid_credit(given.credit), valid_curriculum(given.curriculum)
+    chosen, config = algorithm_settings(algorithm, preset, [*own_rewards(algorithm, credit), *given.settings])
+    check_own_rewards(credit, config)
     if environments is None:  # a recipe may be made for a number of them, as MAPPO's are
         environments = dict(config).get("environments", ENVIRONMENTS)
     checked = Plan(
-        algorithm=algorithm, preset=chosen, arena=arena, arena_options=options, config=config, steps=steps,
+        algorithm=algorithm, preset=chosen, arena=arena, arena_options=given.arena, config=config, steps=steps,
         duration=duration, environments=environments, every=every, episodes=episodes, seeds=tuple(seeds),
-        threads=threads,
+        threads=threads, credit=credit, curriculum=curriculum,
     )  # fmt: skip
-    make_learner(checked, make_arena(arena, **options), 0)
+    with closing(make_arena(arena, **given.arena)) as made:
+        make_learner(checked, made, 0)
     return checked
 
 
-def sorted_out(assignments: Sequence[str]) -> tuple[list[Layer], Table]:
-    """Layers of the algorithm's settings, and options of the arena."""
-    layers = [set_layer(assignment) for assignment in assignments]
-    options: Table = {}
-    for layer in layers:
-        given = layer.table.pop(ARENA_KEY, {})
-        if not isinstance(given, dict):
-            raise ConfigError(f"--set {ARENA_KEY}={given}: options of the arena are set one by one, as {ARENA_KEY}.N=3")
-        options = merge(options, given)
-    return layers, options
-
-
-def make_learner(plan: Plan, arena: Arena, seed: int) -> TeamLearner:
-    """The learner of one seed.
+def make_learner(plan: Plan, arena: Arena, seed: int, stage: int = 0) -> TeamLearner:
+    """The learner of one seed in a stage of the curriculum; without one the first stage is all there is.
 
     Raises:
         InputError: the arena is no arena of one team whose agents move together.
-        TeamMisfitError: the algorithm does not fit the arena.
+        TeamMisfitError: the algorithm, the rewards or the curriculum do not fit the arena.
     """
     spec = arena.spec
     if spec.turns is not Turns.SIMULTANEOUS or len(spec.teams) != 1:
-        why = "its agents move in turns" if spec.turns is not Turns.SIMULTANEOUS else f"it has {len(spec.teams)} teams"
-        raise InputError(
-            f"{plan.algorithm} cannot train in {spec.name}: {why}, and `league train` takes arenas of one team whose "
-            f"agents move together: {', '.join(team_arenas())}; `league start {plan.arena}` trains a league in it"
-        )
-    return registry.make(plan.algorithm, arena, plan.config, environments=plan.environments, seed=seed)
+        raise InputError(f"{plan.algorithm} cannot train in {spec.name}: {_why_not(spec)}")
+    chosen = stages(arena, plan.curriculum, plan.config)[stage]
+    rewarded = credited(chosen, plan.credit, plan.config)
+    return registry.make(plan.algorithm, rewarded, plan.config, environments=plan.environments, seed=seed)
+
+
+def _why_not(spec: ArenaSpec) -> str:
+    """What keeps a team from training in an arena, and what would fit."""
+    wanted = f"`league train` takes arenas of one team whose agents move together: {', '.join(team_arenas())}"
+    instead = f"`league start {spec.name}` trains a league in it"
+    if spec.turns is not Turns.SIMULTANEOUS:
+        return f"its agents move in turns, and {wanted}; {instead}"
+    if not spec.pure:
+        together = [list(range(spec.num_agents))]
+        return f"it has {len(spec.teams)} teams, and {wanted}; with arena.teams={together} its agents are one team"
+    return f"it has {len(spec.teams)} teams, and {wanted}; {instead}"
 
 
 def team_arenas() -> list[str]:
@@ -199,11 +213,20 @@ def resumed_plan(folder: Path, given: Mapping[str, Any], assignments: Sequence[s
         StateMismatchError: its plan is damaged.
     """
     stored = read_plan(folder)
-    layers, options = sorted_out(assignments)
-    held = Layer(str(folder / PLAN), stored.config.model_dump(mode="json"))
-    _, config = algorithm_settings(stored.algorithm, stored.preset, [held, *layers])
-    asked = {**given, **_settings(config, {**stored.arena_options, **options})}
-    was = {**dict(stored), **_settings(stored.config, stored.arena_options)}
+    options = separate([set_layer(assignment) for assignment in assignments])
+    held, credit, curriculum = (
+        Layer(str(folder / PLAN), each.model_dump(mode="json"))
+        for each in (stored.config, stored.credit, stored.curriculum)
+    )
+    _, config = algorithm_settings(stored.algorithm, stored.preset, [held, *options.settings])
+    update = {
+        "config": config,
+        "arena_options": {**stored.arena_options, **options.arena},
+        "credit": valid_credit([credit, *options.credit]),
+        "curriculum": valid_curriculum([curriculum, *options.curriculum]),
+    }
+    asked = {**given, **_settings(stored.model_copy(update=update))}
+    was = {**dict(stored), **_settings(stored)}
     for name, value in asked.items():
         if name not in FREE and was.get(name) != value:
             raise RunError(
@@ -213,8 +236,8 @@ def resumed_plan(folder: Path, given: Mapping[str, Any], assignments: Sequence[s
     return stored.model_copy(update={name: given[name] for name in FREE if name in given})
 
 
-def _settings(config: BaseModel, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the algorithm and options of the arena, each as `--set` has it."""
+def _settings(plan: Plan) -> dict[str, Any]:
+    """Settings of the algorithm and everything else that `--set` sets, each as it has it."""
 
     def walk(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in table.items():
@@ -223,7 +246,9 @@ def _settings(config: BaseModel, options: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 yield prefix + key, value
 
-    return dict(walk("--set ", {**config.model_dump(mode="json"), ARENA_KEY: dict(options)}))
+    beside = {ARENA: plan.arena_options, CURRICULUM: plan.curriculum.model_dump(mode="json")}
+    settings, credit = plan.config.model_dump(mode="json"), plan.credit.model_dump(mode="json")
+    return dict(walk("--set ", {**settings, **credit, **beside}))
 
 
 def _shown(value: object) -> str:
