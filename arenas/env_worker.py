@@ -167,7 +167,10 @@ class Codec:
         action_spaces = [env.action_space(agent) for agent in self.agents]
         for agent, space in zip(self.agents, action_spaces, strict=True):
             if not isinstance(space, spaces.Discrete) or int(space.start) != 0:
-                raise TypeError(f"agent {agent} has the action space {space}; an arena needs Discrete(n) from 0")
+                raise TypeError(
+                    f"agent {agent} has the action space {space}; an arena needs Discrete(n) from 0 (continuous "
+                    "actions are not supported: take the environment's option for discrete ones, where it has one)"
+                )
         self.counts = [int(space.n) for space in action_spaces]
         self.num_actions = max(self.counts)
         self.legal = np.arange(self.num_actions)[None, :] < np.array(self.counts)[:, None]  # [N, A]

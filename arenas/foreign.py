@@ -11,9 +11,13 @@ import torch
 from torch import Tensor
 
 from arenas.core import Arena, ArenaSpec, Observation, State, Turns
-from arenas.registry import ArenaOptionError
+from arenas.registry import ArenaOptionError, UnknownArenaError
 
 SEEDS = 1 << 24  # a float32 uniform has 24 random bits
+
+
+class NoArenaError(UnknownArenaError):
+    """There is such a foreign game, but an arena cannot be made of it."""
 
 
 def seeds_of(uniforms: Tensor) -> Tensor:

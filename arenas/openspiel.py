@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from arenas.core import ArenaSpec, State, Step, Turns
-from arenas.foreign import ForeignArena, seeds_of, teams_of
+from arenas.foreign import ForeignArena, NoArenaError, seeds_of, teams_of
 from arenas.registry import ArenaOptionError, UnknownArenaError
 
 PREFIX = "openspiel:"
@@ -169,7 +169,7 @@ def from_openspiel(
     Raises:
         UnknownArenaError: no such game; the message has the nearest name.
         ArenaOptionError: a parameter or tensor that the game does not have.
-        ValueError: the game does not fit an arena (mean-field games, chance that is only sampled, no tensors).
+        NoArenaError: the game does not fit an arena (mean-field games, chance that is only sampled, no tensors).
     """
     identity = name.removeprefix(PREFIX)
     full = f"{PREFIX}{identity}"
@@ -210,9 +210,9 @@ def _load(identity: str, full: str, options: dict[str, Any]) -> Any:
             takes = f"its parameters are {', '.join(known)}" if known else "it takes no parameters"
             raise ArenaOptionError(f"{full} has no parameter {option!r}: {hint}{takes}")
     if kind.dynamics == pyspiel.GameType.Dynamics.MEAN_FIELD:
-        raise ValueError(f"{full} is a mean-field game: it has a distribution where an arena has agents")
+        raise NoArenaError(f"{full} is a mean-field game: it has a distribution where an arena has agents")
     if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
-        raise ValueError(f"{full} samples its chance inside of OpenSpiel: the same seed would not give the same game")
+        raise NoArenaError(f"{full} samples its chance inside of OpenSpiel: the same seed would not give the same game")
     try:
         return pyspiel.load_game(identity, options) if options else pyspiel.load_game(identity)
     except (pyspiel.SpielError, TypeError) as error:
@@ -231,7 +231,7 @@ def _tensor(full: str, game: Any, wanted: ObservationKind | None) -> tuple[Obser
     order: tuple[ObservationKind, ...] = ("observation", "information_state")
     available = [each for each in (order if perfect else order[::-1]) if has[each]]
     if not available:
-        raise ValueError(f"{full} shows its players no tensor (neither an information state nor an observation)")
+        raise NoArenaError(f"{full} shows its players no tensor (neither an information state nor an observation)")
     if wanted is not None and wanted not in available:
         raise ArenaOptionError(f"{full} has no {wanted!r} tensor; it has {' and '.join(map(repr, available))}")
     chosen = wanted or available[0]

@@ -22,7 +22,7 @@ from torch import Tensor
 from arenas.core import ArenaSpec, State, Step, Turns
 from arenas.env_pool import ArenaFault, EnvPool, default_workers
 from arenas.env_worker import RENDER, RESET, STEP, TERMINATED, TRUNCATED, VIEW, Codec, Layout, Recipe
-from arenas.foreign import ForeignArena, seeds_of, teams_of
+from arenas.foreign import ForeignArena, NoArenaError, seeds_of, teams_of
 from arenas.registry import ArenaLoadError, ArenaOptionError, UnknownArenaError
 from arenas.to_pettingzoo import aec_env, parallel_env
 
@@ -158,7 +158,7 @@ def from_pettingzoo(
         UnknownArenaError: no such environment; the message has the nearest name.
         ArenaOptionError: it does not take an option, or not that value.
         ArenaLoadError: a module that it needs is not installed.
-        ValueError: its agents are not known beforehand, or its actions are not discrete.
+        NoArenaError: its agents are not known beforehand, or its actions are not discrete.
     """
     identity = name.removeprefix(PREFIX)
     try:
@@ -230,11 +230,11 @@ def _describe(
     name: str, env: Any, recipe: Recipe, teams: Sequence[Sequence[int]] | None, max_steps: int | None
 ) -> ArenaSpec:
     if not getattr(env, "possible_agents", None):
-        raise ValueError(f"{name} does not say which agents it can have (possible_agents); an arena needs to know")
+        raise NoArenaError(f"{name} does not say which agents it can have (possible_agents); an arena needs to know")
     try:
         codec = Codec(env)
     except TypeError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise NoArenaError(f"{name}: {error}") from error
     agents = tuple(str(agent) for agent in codec.agents)
     label = str(env.metadata.get("name", name))
     limit = max_steps or _longest(env, label, len(agents) if recipe.kind == "aec" else 1)
