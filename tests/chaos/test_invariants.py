@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -72,13 +73,15 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
     while RatingFold(store).step():
         pass
     write_exports(run, store)
-    learner = [
+    learner: list[dict[str, Any]] = [
         {"report": ["stream", 1], "rows": ROWS},
         {"reported": ["stream", 1], "count": 2},
         {"saved": {"p_learner": STEPS}, "sha": state},
         {"player": "p_learner", "steps": STEPS},
     ]
-    evaluator = [entry for token in tokens for entry in ({"asks": "evaluator-0"}, {"token": token})]
+    evaluator: list[dict[str, Any]] = [
+        entry for token in tokens for entry in ({"asks": "evaluator-0"}, {"token": token})
+    ]
     yield collect(run, store, {"learner-0": [learner], "evaluator-0": [evaluator]}, SECONDS)
     store.close()
     server.stop()

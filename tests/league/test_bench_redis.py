@@ -15,7 +15,7 @@ def test_the_policies_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     server = EmbeddedServer(tmp_path)
     server.start()
     clock = iter(range(1000))
-    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
     turns = module.Turns(server.url, rounds=2, seconds=1.0)
     seen = []
     done = 0
