@@ -63,10 +63,11 @@ class Watermark:
             return None
         except ValueError:
             table = None
-        numbers = {name: table.get(name) for name in WORDS} if isinstance(table, dict) else {}
-        if not numbers or table["schema"] != SCHEMA or not all(isinstance(each, int) for each in numbers.values()):
-            raise StateMismatchError(f"{self.path} is damaged: delete it if Redis has lost nothing that you know of")
-        return numbers
+        if isinstance(table, dict) and table.get("schema") == SCHEMA:
+            numbers = {name: number for name in WORDS if isinstance(number := table.get(name), int)}
+            if len(numbers) == len(WORDS):
+                return numbers
+        raise StateMismatchError(f"{self.path} is damaged: delete it if Redis has lost nothing that you know of")
 
     def write(self, store: Store) -> None:
         """Write down how far Redis has come, on the disk when this returns; nothing where it has come no further."""
