@@ -13,6 +13,7 @@ from agents.checkpoint import CheckpointStore
 from agents.durable import encode
 from agents.state_store import StateStore
 from league.learner import Learner
+from league.training import Trainer
 from matchmaking.records import Counters, Kind
 from matchmaking.store import Row, Store
 from tests.league.learners import KilledError
@@ -53,6 +54,7 @@ def outcome(store: Store, checkpoints: Path, learner: str = "learner-0") -> Outc
 def write_down_choices(learner: Learner, choices: Choices) -> None:
     """Note whom a learner chooses; what it chooses again after an interruption must be what it has chosen before."""
     trainer = learner.trainer
+    assert isinstance(trainer, Trainer)
     choose = trainer._choose_opponents
 
     def noted() -> dict[str, dict[str, int]]:

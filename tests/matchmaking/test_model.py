@@ -195,6 +195,7 @@ class LeagueMachine(RuleBasedStateMachine):
         """Time passes: for Redis all deadlines come nearer, which is the same."""
         key = self.store.session.key("leases")
         for name in self.client.zrange(key, 0, -1):
+            assert isinstance(name, bytes)
             self.client.zincrby(key, -seconds, name)
         self.model.now += seconds
 

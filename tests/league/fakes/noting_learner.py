@@ -25,6 +25,6 @@ def work(process: Process) -> None:
             notes.flush()
             return branches
 
-        Trainer._choose_opponents = noted  # type: ignore[method-assign]
+        Trainer._choose_opponents = noted  # type: ignore[method-assign, assignment]
         module.SAVE_EVERY = SAVE_EVERY
         module.work(process)
