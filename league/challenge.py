@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 import arenas
 from agents.bots.core import Isolation
-from arenas.core import Arena
+from arenas.core import Arena, ArenaSpec, Turns
 from arenas.match import play_pairs
 from league.entrants import Entrants, batch_of, codes
 from league.runs import RunFolder
@@ -48,6 +48,7 @@ class Result(BaseModel):
         elo: the difference of that score, with its 95 % interval; None where it is infinite.
         superiority: likelihood that a is the better player, 0 to 1.
         wins_by_seat, draws_by_seat, losses_by_seat: with a in seat 0, then in seat 1.
+        seats: how a sat in them, for people; empty where there is one team, and no seats.
         forfeits: of a and of b: how many matches ended by each code of failure.
         sprt: the sequential test, where one was asked for.
     """
@@ -73,6 +74,7 @@ class Result(BaseModel):
     wins_by_seat: tuple[int, int]
     draws_by_seat: tuple[int, int]
     losses_by_seat: tuple[int, int]
+    seats: tuple[str, ...] = ("moving first", "moving second")
     forfeits: tuple[dict[str, int], dict[str, int]] = ({}, {})
     sprt: Decision | None = None
 
@@ -123,7 +125,16 @@ def challenge(
             if sprt is not None and sprt.verdict(PairCounts.of(outcomes)) is not Verdict.UNDECIDED:
                 break
         failures = codes(first.take_failures()), codes(second.take_failures())
-    return summarise(arena.spec.name, a, b, seed, outcomes, failures, sprt)
+    played = summarise(arena.spec.name, a, b, seed, outcomes, failures, sprt)
+    return played.model_copy(update={"seats": _seats(arena.spec)})
+
+
+def _seats(spec: ArenaSpec) -> tuple[str, ...]:
+    if len(spec.teams) == 1:
+        return ()
+    if spec.roles:
+        return tuple(f"as {role}" for role in spec.roles)
+    return ("moving first", "moving second") if spec.turns is Turns.SEQUENTIAL else ("in seat 0", "in seat 1")
 
 
 def summarise(

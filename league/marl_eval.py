@@ -5,7 +5,8 @@ Cooperative MARL"; the structure is that of the README of github.com/instadeepai
                                                 "absolute_metrics": {METRIC: [numbers]}}
 
 A step's metric is the mean over its test episodes, in a list of one. The absolute metrics are of the policy of the best
-evaluation, over ten times as many episodes that no evaluation has played: they are played here.
+evaluation, over ten times as many episodes that no evaluation has played: they are played here. Returns on a published
+scale are told where all tasks of an environment have one, as marl-eval wants the same metrics everywhere.
 """
 
 from __future__ import annotations
@@ -48,19 +49,20 @@ def document(folders: Sequence[Path], tell: Callable[[str], None] = lambda line:
             raise InputError(f"{seeds[training.seed]} and {path} are both of seed {training.seed}: leave one out")
         seeds[training.seed] = path
     _check_comparable(groups, found)
+    unpublished = {each.arena for each in found.values() if each.best.published_scale is None}
     written: Document = {}
     for (environment, task), algorithms in groups.items():
         for algorithm, seeds in algorithms.items():
             runs = written.setdefault(environment, {}).setdefault(task, {}).setdefault(algorithm, {})
             for number, (_, path) in enumerate(sorted(seeds.items()), start=1):
                 tell(f"{environment} {task} {algorithm} run_{number}: {path}")
-                runs[f"run_{number}"] = _run(path, found[path])
+                runs[f"run_{number}"] = _run(path, found[path], environment not in unpublished)
     return written
 
 
-def _run(folder: Path, training: Training) -> dict[str, dict[str, Any]]:
+def _run(folder: Path, training: Training, published: bool) -> dict[str, dict[str, Any]]:
     arena = arenas.make(training.arena, **training.arena_options)
-    scale, best = published_scale(arena), training.best
+    scale, best = published_scale(arena) if published else None, training.best
     steps: dict[str, dict[str, Any]] = {
         f"step_{number}": {"step_count": point.steps, **_metrics([point.return_sum], arena.spec.num_agents, scale)}
         for number, point in enumerate(training.evaluations)

@@ -111,7 +111,7 @@ class Board(Record):
     seat_advantage_high: float
     draw_rate: float
     matches: int
-    by_role: tuple[RoleStanding, ...] = ()
+    by_role: tuple[RoleStanding, ...]
 
 
 class StandingsSettings(Record):

@@ -127,9 +127,9 @@ def show(played: Result) -> None:
         f"{points:g}: {number}" for points, number in zip((0, 0.5, 1, 1.5, 2), played.pairs, strict=True)
     )
     click.echo(f"  seat-swapped pairs by points: {shares}")
-    for seat, place in enumerate(("first", "second")):
+    for seat, place in enumerate(played.seats):
         won, drawn, lost = played.wins_by_seat[seat], played.draws_by_seat[seat], played.losses_by_seat[seat]
-        click.echo(f"  moving {place}: {won} won, {drawn} drawn, {lost} lost")
+        click.echo(f"  {place}: {won} won, {drawn} drawn, {lost} lost")
     for name, codes in zip((played.a, played.b), played.forfeits, strict=True):
         if codes:
             each = ", ".join(f"{code} {number}" for code, number in codes.items())

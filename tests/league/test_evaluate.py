@@ -43,8 +43,8 @@ def assert_agree(native: Measured, foreign: Measured) -> None:
 @pytest.mark.parametrize("arena", ["spread", "speaker_listener", "tag"])
 def test_our_arenas_and_mpe2_agree_on_the_heuristic(arena: str) -> None:
     """It gets far from what chance gets, so an observation or action that is another there would be seen."""
-    native, foreign = both("heuristic", arena, 150)
-    (chance, *_), _ = both("random", arena, 150) if arena != "tag" else (native, foreign)
+    native, foreign = both("heuristic", arena, 100)
+    (chance, *_), _ = both("random", arena, 100) if arena != "tag" else (native, foreign)
     for ours, theirs in zip(native, foreign, strict=True):
         assert_agree(ours, theirs)
     if arena != "tag":
@@ -65,7 +65,7 @@ def test_the_same_weights_agree_in_both(sharing: bool, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_all_roles_plays_itself_in_both(tmp_path: Path) -> None:
-    native, foreign = both(str(saved(tmp_path, "tag")), "tag", 100)
+    native, foreign = both(str(saved(tmp_path, "tag")), "tag", 50)
     for ours, theirs in zip(native, foreign, strict=True):
         assert ours.against == theirs.against == "itself"
         assert_agree(ours, theirs)

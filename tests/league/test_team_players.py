@@ -58,6 +58,15 @@ def test_checkpoints_of_teams_play_each_other_and_the_heuristic(arena: str, tmp_
 
 
 @pytest.mark.parametrize(
+    ("arena", "seats"),
+    [("tag", ["as predators", "as prey"]), ("soccer", ["in seat 0", "in seat 1"]), ("spread", [])],
+)
+def test_seats_are_called_what_they_are(arena: str, seats: list[str]) -> None:
+    told = match("heuristic", "random", arena).stdout.splitlines()
+    assert [line.split(":")[0].strip() for line in told[6:]] == seats
+
+
+@pytest.mark.parametrize(
     ("trained", "options", "arena"), [("spread", {"N": 4}, "spread"), ("spread", {}, "soccer"), ("tag", {}, "soccer")]
 )
 def test_a_checkpoint_that_does_not_fit_is_a_users_mistake(
