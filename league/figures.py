@@ -17,12 +17,14 @@ class Series:
         points: (x, y), x ascending.
         spread: half of the height of the band around each point, where an uncertainty is known.
         level: a constant, drawn as a dashed line over the whole width.
+        runs: the y of single runs at the same x, drawn thin behind the line, which is their mean.
     """
 
     name: str
     points: tuple[tuple[float, float], ...]
     spread: tuple[float, ...] = ()
     level: bool = False
+    runs: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def bounds(chart: LineChart) -> tuple[float, float, float, float]:
         for (_, y), spread in zip(line.points, line.spread or (0.0,) * len(line.points), strict=True)
         for sign in (-1, 1)
     ]
+    ys += [y for line in chart.series for run in line.runs for y in run]
     x_low, x_high = _range(xs)
     if chart.y_range is not None:
         return x_low, x_high, *chart.y_range

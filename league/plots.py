@@ -108,6 +108,8 @@ def _lines(axes: Any, chart: LineChart) -> None:
         if line.level and ys:
             axes.axhline(ys[0], color=color, linestyle="--", linewidth=1.4, label=line.name)
             continue
+        for run in line.runs:
+            axes.plot(xs, run, color=color, linewidth=0.7, alpha=0.4)
         axes.plot(xs, ys, color=color, marker="o" if len(xs) <= 60 else None, markersize=4, label=line.name)
         if line.spread:
             low = [y - spread for y, spread in zip(ys, line.spread, strict=True)]

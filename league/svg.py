@@ -108,6 +108,10 @@ def _line(line: Series, points: list[tuple[float, float]], scale: float) -> str:
         above = [f"{x:.1f} {y - spread * scale:.1f}" for (x, y), spread in zip(points, line.spread, strict=True)]
         below = [f"{x:.1f} {y + spread * scale:.1f}" for (x, y), spread in zip(points, line.spread, strict=True)]
         parts.append(f'<path d="M{"L".join(above + below[::-1])}Z" class="band"/>')
+    for run in line.runs:
+        ys = [y + (mean - value) * scale for (_, y), (_, mean), value in zip(points, line.points, run, strict=True)]
+        track = "L".join(f"{x:.1f} {y:.1f}" for (x, _), y in zip(points, ys, strict=True))
+        parts.append(f'<path d="M{track}" class="line run"/>')
     track = "L".join(f"{x:.1f} {y:.1f}" for x, y in thinned(points, WIDTH))
     dash = " level" if line.level else " fine" if len(points) > MARKED else ""
     parts.append(f'<path d="M{track}" class="line{dash}"/><path d="M{track}" class="hit"/>')

@@ -13,6 +13,7 @@ from league.cli.options import AS_JSON, console, print_json
 from league.plots import check, save
 
 PLOT = Path("rock_paper_scissors.html")
+DILEMMA_PLOT = Path("prisoners_dilemma.html")
 
 
 @click.group(cls=LeagueGroup)
@@ -71,4 +72,50 @@ def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -
     click.echo("the pool is all players frozen so far: the main agent's past, and in the league its exploiters'")
     click.echo("distance: total variation from (1/3, 1/3, 1/3); swing: the widest range of a hand's probability in the")
     click.echo("second half; cycles: times that rock, paper and scissors each had more than 1/2, one after the other")
+    click.echo(f"wrote {path}")
+
+
+@demo.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"A name in .png or .html (default: {DILEMMA_PLOT}).",
+)
+@click.option("--runs", type=click.IntRange(min=1), help="Of each way to learn, with a seed each (default: 10).")
+@click.option("--steps", type=click.IntRange(min=1), help="Rounds that a run learns for (default: 12000).")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@AS_JSON
+def dilemma(output: Path | None, runs: int | None, steps: int | None, seed: int, as_json: bool) -> None:
+    """Let independent learners play the iterated prisoner's dilemma, and draw how much they cooperate over time.
+
+    Two players learn with a table each (tabular_q), and with a network each (iql), in several runs. With --json a plot
+    is drawn only where -o names one.
+    """
+    path = output or (None if as_json else DILEMMA_PLOT)
+    if path is not None:
+        check(path)
+    import torch
+
+    from league.demo_dilemma import CASES, RUNS, STEPS, chart, summarise
+
+    torch.set_num_threads(1)  # the tensors are tiny
+    curves = [learn(runs or RUNS, seed, steps or STEPS) for learn in CASES]
+    rows = [summarise(curve) for curve in curves]
+    if path is not None:
+        save(chart(curves), path)
+    if as_json:
+        told = [{"algorithm": each.algorithm, "steps": each.steps, "rates": each.rates.tolist()} for each in curves]
+        print_json({"seed": seed, "summary": [asdict(row) for row in rows], "curves": told})
+        return
+    table = Table("algorithm", box=None, pad_edge=False)
+    for heading in ("runs", "cooperation at the end", "95 %", "above 0.9", "below 0.1"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        half = "-" if row.half is None else f"± {row.half:.3f}"
+        table.add_row(row.algorithm, str(row.runs), f"{row.mean:.3f}", half, str(row.cooperating), str(row.defecting))
+    console().print(table)
+    click.echo(
+        "cooperation at the end: share of both players' moves in the last fifth of the runs, exploration included"
+    )
     click.echo(f"wrote {path}")
