@@ -14,8 +14,8 @@ import pytest
 
 from agents.bots.core import BotFailedError, Clocks, FailureCode, FailureRecord
 from agents.bots.nursery import Nursery
-from agents.bots.process import usage
 from agents.bots.source import BotSource
+from agents.bots.watch import usage
 from tests.agents.bots.bots import acting
 from tests.hostile import ground
 from tests.hostile.ground import Attack, Host

@@ -17,7 +17,7 @@ HEAD = "import os, signal, sys, threading, time\n"
 SLOW = "not ready within 0.6 s"
 DEAF = HEAD + "for number in set(signal.Signals) - {9, 19}: signal.signal(number, signal.SIG_IGN)\n"
 BLOCKED = HEAD + "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n"
-LOOP = "[None for _ in iter(int, 1)]"
+LOOP = "any(iter(int, 1))"
 HAMMER = "def again():\n    try:\n        while True: pass\n    finally:\n        again()\n"
 
 LOOPS = [
