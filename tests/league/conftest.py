@@ -31,6 +31,13 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LEAGUE_RUNS", str(tmp_path / "runs"))
 
 
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Tournaments lie in the folder where one is."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
     """The run `made-up`, not running, whose server is up for the session. Tests only read it."""

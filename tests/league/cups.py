@@ -1,0 +1,42 @@
+"""What tests of `league tournament` share: calling it, and reading what it wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from agents.scripted import make
+from arenas.core import Arena
+from league import tournament as tournaments
+from league.cli import main
+from league.entrants import Entrant
+from league.journal import Played, parse
+from league.tournament import JOURNAL, Member
+from matchmaking.records import Kind
+
+FIELD = ("random", "perfect", "random", "perfect", "random")
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(main, ["tournament", *words])
+
+
+def play(*words: str, name: str = "cup", pairs: int = 1) -> Result:
+    return call(*FIELD, "--arena", "tic_tac_toe", "--name", name, "--pairs", str(pairs), *words)
+
+
+def journal_of(name: str) -> dict[str, Played]:
+    path = Path("tournaments") / name / JOURNAL
+    return parse(path.read_bytes(), path)
+
+
+def error_of(result: Result, code: int = 2) -> str:
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result.stderr.strip().splitlines()[-1].removeprefix("Error: ")
+
+
+def entrants(arena: Arena, *names: str) -> tuple[list[Entrant], tuple[Member, ...]]:
+    found = [Entrant(name, name, Kind.SCRIPTED, None, make(name, arena.spec)) for name in names]
+    return found, tournaments.members(found, names)
