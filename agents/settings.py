@@ -29,7 +29,7 @@ class NetworkConfig(BaseModel):
         memory: width of a GRU after the dense layers; 0 for none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     trunk: Trunk = Trunk.MLP
     channels: tuple[Width, ...] = ()
@@ -53,7 +53,7 @@ class RolloutConfig(BaseModel):
         opening_plies: an opening's length is uniform from 1 to this many random plies.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     lanes: int = Field(default=32, gt=0, le=4096)
     environments: int = Field(default=1024, gt=0)
@@ -91,7 +91,7 @@ class PPOConfig(BaseModel):
         adam_epsilon: epsilon of Adam.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rate: float = Field(default=1e-3, gt=0)
     final_learning_rate: float | None = Field(default=None, ge=0)

@@ -22,6 +22,7 @@ DURATION = re.compile(
     r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?"
 )
 SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+LONGEST = 36_500 * SECONDS["d"]
 
 Table = dict[str, Any]
 """A TOML table."""
@@ -34,14 +35,16 @@ def parse_duration(text: str | float) -> float:
         ValueError: for anything else, and for nothing at all.
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
-        return float(text)
-    compact = str(text).strip().lower().replace(" ", "")
-    if re.fullmatch(r"\d+(\.\d+)?", compact):
-        return float(compact)
-    match = DURATION.fullmatch(compact)
-    if match is None or not compact:
-        raise ValueError("expected a duration such as 90s, 10m, 1h30m or a number of seconds")
-    return sum(float(number) * SECONDS[unit] for unit, number in match.groupdict().items() if number)
+        seconds = float(text)
+    else:
+        compact = str(text).strip().lower().replace(" ", "")
+        match = DURATION.fullmatch(f"{compact}s" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", compact) else compact)
+        if match is None or not compact:
+            raise ValueError("expected a duration such as 90s, 10m, 1h30m or a number of seconds")
+        seconds = sum(float(number) * SECONDS[unit] for unit, number in match.groupdict().items() if number)
+    if not seconds < LONGEST:
+        raise ValueError(f"expected less than {LONGEST / SECONDS['d']:,.0f} days")
+    return seconds
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
@@ -50,7 +53,7 @@ Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 class Section(BaseModel):
     """Base of every section: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PlayersConfig(Section):

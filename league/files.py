@@ -1,12 +1,26 @@
-"""Files that are replaced as a whole: a reader, or a disk that is full, never leaves a part of one."""
+"""Files that are replaced as a whole, so that nobody sees a part of one; and files that are read within bounds."""
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from agents.disk import flush_folder
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a file that somebody names, which may be a pipe, or a device that never ends.
+
+    Raises:
+        OSError: it cannot be read, or has more than `most` bytes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"more than {most:,} bytes", str(path))
+    return content
 
 
 def replace_text(path: Path, text: str, mode: int = 0o666) -> None:

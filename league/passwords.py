@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import sys
-import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from agents.toml import TOMLError, loads
 from league.errors import InputError
 from league.files import replace_text
 from league.toml import dumps
@@ -31,8 +31,8 @@ def passwords(path: Path) -> dict[str, str]:
         replace_text(path, dumps(made), PRIVATE)
         return made
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = loads(path.read_bytes())
+    except TOMLError as error:
         raise InputError(f"{path}: not valid TOML") from error  # what it quotes may be a password
     if set(table) != set(ROLES) or not all(isinstance(word, str) and word for word in table.values()):
         raise InputError(f'{path}: expected two lines, worker = "..." and reader = "..."')

@@ -45,7 +45,7 @@ class RoleSettings(BaseModel):
         reset_probability: chance of a reset to the initial weights after freezing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_steps: int = Field(ge=0)
     max_steps: int = Field(gt=0)
@@ -102,7 +102,7 @@ class RolesConfig(BaseModel):
         team: rule of teams, as that of main agents.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: RolesPreset = RolesPreset.PSEUDOCODE
     main_agent: RoleSettings = _PSEUDOCODE["main_agent"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -16,9 +15,10 @@ from pydantic_core import ErrorDetails
 
 from agents.scripted.registry import anchors, is_scripted
 from agents.teams import registry
+from agents.toml import TOMLError, loads
 from league.config import LeagueConfig, Table
 from league.errors import ConfigError, suggestion
-from league.files import replace_text
+from league.files import read_bounded, replace_text
 from league.toml import dumps
 from matchmaking.server import masked, password_of
 
@@ -26,6 +26,8 @@ PREFIX = "LEAGUE_"
 RESERVED = frozenset({"LEAGUE_RUNS"})  # the folder of all runs: not a part of any run's configuration
 VARIATIONS = ("laptop", "gpu")
 NOBODY = "none"  # --players none
+LARGEST = 4 * 1024**2  # bytes of a league file
+SHOWN = 200  # characters of a value in a message
 PLAIN_WORDS = {
     r"a valid dictionary( or instance of \w+)?": "a table",
     r"a valid (tuple|list)": "a list",
@@ -86,7 +88,7 @@ def preset(arena: str, variation: Variation) -> Table:
     folder = resources.files("league") / "presets"
     own = folder / f"{arena}.toml"
     known = re.fullmatch(r"\w+", arena) is not None and own.is_file()
-    table = tomllib.loads((own if known else folder / "default.toml").read_text(encoding="utf-8"))
+    table = loads((own if known else folder / "default.toml").read_bytes())
     chosen = table.get(variation, {})
     base = {key: value for key, value in table.items() if key not in VARIATIONS}
     recommended: Table = {"arena": arena, "evaluation": {"anchors": list(anchors(arena))}}
@@ -96,14 +98,10 @@ def preset(arena: str, variation: Variation) -> Table:
 def file_layer(path: Path) -> Layer:
     """The settings in a TOML file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return Layer(str(path), loads(read_bounded(path, LARGEST)))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a UTF-8 text file") from error
-    try:
-        return Layer(str(path), tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except TOMLError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
 
 
@@ -120,10 +118,10 @@ def set_layer(assignment: str) -> Layer:
     """The layer of one `--set key.path=value`."""
     path, equals, value = assignment.partition("=")
     keys = [key.strip() for key in path.split(".")]
-    shown = f"--set {masked(assignment)}"
+    source = f"--set {masked(assignment)[:SHOWN]}"
     if not equals or not all(keys):
-        raise ConfigError(f"{shown}: expected key.path=value, such as --set ppo.epochs=4")
-    return Layer(shown, nest(keys, parse(value.strip())))
+        raise ConfigError(f"{source}: expected key.path=value, such as --set ppo.epochs=4")
+    return Layer(source, nest(keys, parse(value.strip())))
 
 
 def players_layer(text: str) -> Layer:
@@ -141,7 +139,7 @@ def players_layer(text: str) -> Layer:
         name, equals, number = part.strip().partition("=")
         if name not in roles:
             raise ConfigError(f"--players {text}: unknown role {name!r}; {suggestion(name, roles)}")
-        if not equals or not re.fullmatch(r"\d+", number):
+        if not equals or not re.fullmatch(r"[0-9]{1,4}", number):
             raise ConfigError(f"--players {text}: {part.strip()!r} is no role=count, such as main_agent=1")
         counts[name] = int(number)
     if not any(counts.values()):
@@ -155,8 +153,10 @@ def players_layer(text: str) -> Layer:
 def parse(text: str) -> Any:
     """`text` as a TOML value where it is one, else as a string: `10m` and `cuda` need no quotes."""
     try:
-        table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        table = loads(f"value = {text}")
+    except TOMLError as error:
+        if re.fullmatch(r"\s*[+-]?[0-9_]{19,}\s*", text):
+            raise ConfigError(f"{shown(text)}: {error}") from error
         return text
     return table["value"] if list(table) == ["value"] else text
 
@@ -260,19 +260,25 @@ def explain(
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     if error["type"] == "extra_forbidden":
         valid = keys_at(inside[:-1], model)
-        return f"{where}: unknown key {path!r}; {suggestion(keys[-1], valid)}"
+        return f"{where}: unknown key {shown(path)}; {suggestion(keys[-1], valid)}"
     given = error["input"]
     if error["type"] == "missing":
         return f"{where}: the key {path!r} is missing"
     choices = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
     if choices:
-        return f"{where}: {path} = {given!r} is not valid; {suggestion(str(given), choices)}"
+        return f"{where}: {path} = {shown(given)} is not valid; {suggestion(str(given)[:SHOWN], choices)}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     for theirs, ours in PLAIN_WORDS.items():
         message = re.sub(theirs, ours, message)
     if message == error["msg"] or message.startswith("expected"):
-        return f"{where}: {path} = {given!r} is not valid: {message.removeprefix('Value error, ')}"
-    return f"{where}: {path} = {given!r} is not valid: expected {message}"
+        return f"{where}: {path} = {shown(given)} is not valid: {message.removeprefix('Value error, ')}"
+    return f"{where}: {path} = {shown(given)} is not valid: expected {message}"
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: a long one is cut."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def source_of(keys: Sequence[str], layers: Sequence[Layer]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 
+from agents.bots.protocol import printable
 from league.errors import LeagueError
 
 FOREIGN = {
@@ -27,6 +28,7 @@ FOREIGN = {
 }
 """Errors of other packages that are meant for people, and their exit codes. Their modules may never be imported."""
 
+LONGEST = 2000  # characters of a message
 MAKE_ROOM = "make room and try again (a run goes on with `league resume`)"
 
 
@@ -57,6 +59,7 @@ def told(error: BaseException) -> tuple[str, int]:
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror or error}"
         message += "; nothing was damaged" if disk_full(error) else ""
+    message = printable(message, LONGEST, lines=True)  # it may quote a stranger's file, or a name that is no text
     if disk_full(error):
         return f"{message}, {MAKE_ROOM}", 1
     codes = [code for kind, code in foreign_errors().items() if isinstance(error, kind) and code is not None]

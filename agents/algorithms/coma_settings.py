@@ -30,7 +30,7 @@ class COMAConfig(BaseModel):
         entropy: weight of the entropy bonus.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sharing: bool = True
     agent_ids: bool = True

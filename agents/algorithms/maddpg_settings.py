@@ -33,7 +33,7 @@ class MADDPGConfig(BaseModel):
         logit_penalty: weight of the mean square of the logits, which keeps policies from becoming certain.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sharing: bool = True
     agent_ids: bool = True

@@ -61,7 +61,7 @@ class MAPPOConfig(BaseModel):
         entropy: weight of the entropy bonus.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     critic: Critic = Critic.TEAM
     sharing: bool = True

@@ -6,6 +6,7 @@ in proportion to what a header says.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import stat
@@ -68,6 +69,10 @@ def _unpack_zip(file: BinaryIO, staging: Staging) -> None:
                     staging.add(member.orig_filename, cast(BinaryIO, content), member.file_size, executable)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, ValueError) as error:
         raise BotRejectedError(f"the zip file is damaged ({' '.join(str(error).split())[:200]})") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # else a member lies before the beginning of the file
+            raise
+        raise BotRejectedError("the zip file is damaged (it says that a member lies outside of it)") from error
 
 
 def _check_directory(file: BinaryIO, bounds: Bounds) -> None:

@@ -15,7 +15,6 @@ import re
 import shutil
 import stat
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from agents.bots.core import FailureCode, FailureRecord, Phase
 from agents.bots.protocol import printable as harmless
+from agents.toml import TOMLError, loads
 
 FILE = "bot.toml"
 MAX_MANIFEST = 64 * 1024  # bytes
@@ -114,12 +114,9 @@ def parse(data: bytes) -> Manifest:
     if len(data) > MAX_MANIFEST:
         raise BotRejectedError(f"{FILE} has {len(data):,} bytes; at most {MAX_MANIFEST:,} are read")
     try:
-        table = tomllib.loads(data.decode("utf-8"))
-        return Manifest.model_validate(table)
-    except UnicodeDecodeError as error:
-        raise BotRejectedError(f"{FILE}: byte {error.start} is not UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BotRejectedError(f"{FILE} is no TOML: {' '.join(str(error).split()) or 'nested too deep'}") from error
+        return Manifest.model_validate(loads(data))
+    except TOMLError as error:
+        raise BotRejectedError(f"{FILE} is no TOML: {error}") from error
     except ValidationError as error:
         raise BotRejectedError(f"{FILE}: {_first_fault(error)}") from error
 

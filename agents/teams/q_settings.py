@@ -72,7 +72,7 @@ class QConfig(BaseModel):
         epsilon_steps: environment steps over which it falls linearly.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sharing: bool = True
     agent_ids: bool = True

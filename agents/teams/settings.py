@@ -27,7 +27,7 @@ class TeamNetworkConfig(BaseModel):
         start: how its weights are drawn.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     hidden: tuple[Width, ...] = (64,)
     memory: Annotated[int, Field(ge=0, le=4096)] = 64

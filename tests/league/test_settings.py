@@ -95,6 +95,14 @@ def test_a_partial_role_keeps_the_rest_of_its_rule() -> None:
         ),
         ("ppo.epochs", "--set ppo.epochs: expected key.path=value, such as --set ppo.epochs=4"),
         ("=3", "--set =3: expected key.path=value, such as --set ppo.epochs=4"),
+        ("ppo.epochs=" + "9" * 30, f"'{'9' * 30}': an integer has more than 64 bits"),
+        (
+            "ppo.learning_rate=inf",
+            "--set ppo.learning_rate=inf: ppo.learning_rate = inf is not valid: expected a finite",
+        ),
+        ("run.duration=inf", "--set run.duration=inf: run.duration = inf is not valid: expected less than 36,500 days"),
+        (f"run.duration='{'9' * 400}'", "--set run.duration='9999"),
+        ("ppo.epochs=" + "[" * 3000, "--set ppo.epochs=[[[["),
     ],
 )
 def test_messages_name_source_key_value_and_what_would_be_right(assignment: str, message: str) -> None:
@@ -119,6 +127,14 @@ def test_a_file_that_is_missing_or_no_toml(tmp_path: Path) -> None:
         resolve("connect_four", file=tmp_path / "none.toml", environment={})
     with pytest.raises(ConfigError, match=r"bad\.toml: not valid TOML: .*line 1"):
         resolve("connect_four", file=write(tmp_path / "bad.toml", "seed = = 1\n"), environment={})
+    with pytest.raises(ConfigError, match=r"deep\.toml: not valid TOML: nested too deep"):
+        resolve("connect_four", file=write(tmp_path / "deep.toml", f"seed = {'[' * 5000}\n"), environment={})
+    with pytest.raises(ConfigError, match=r"/dev/zero: more than 4,194,304 bytes"):
+        resolve("connect_four", file=Path("/dev/zero"), environment={})
+    long = write(tmp_path / "long.toml", f"seed = '{'x' * 100_000}'\n")
+    with pytest.raises(ConfigError) as caught:
+        resolve("connect_four", file=long, environment={})
+    assert len(str(caught.value)) < 600
 
 
 def test_players_on_the_command_line() -> None:
@@ -126,8 +142,9 @@ def test_players_on_the_command_line() -> None:
     assert config.players.counts() == {Role.MAIN_AGENT: 2, Role.LEAGUE_EXPLOITER: 1}
     with pytest.raises(ConfigError, match=r"unknown role 'main_agnt'; did you mean 'main_agent'\?"):
         players_layer("main_agnt=1")
-    with pytest.raises(ConfigError, match=r"'main_agent' is no role=count"):
-        players_layer("main_agent")
+    for count in ("", "=", "=-1", "=" + "9" * 5000):
+        with pytest.raises(ConfigError, match=r"'main_agent.*' is no role=count"):
+            players_layer(f"main_agent{count}")
 
 
 @pytest.mark.parametrize(

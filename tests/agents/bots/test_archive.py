@@ -228,6 +228,17 @@ def test_a_zip_that_swells_and_lies(tmp_path: Path) -> None:
     assert sum(each.stat().st_size for each in (tmp_path / "unpacked").iterdir()) <= 10
 
 
+def test_a_zip_whose_members_lie_before_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "bot.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("bot.py", b"def act(o, m, c): return 0\n")
+    data = bytearray(path.read_bytes())
+    start = len(data) - 22 + 16  # where the end record has the place of the directory
+    data[start : start + 4] = struct.pack("<I", struct.unpack("<I", data[start : start + 4])[0] + 10_000)
+    path.write_bytes(data)
+    assert "damaged" in str(_refusal(path))
+
+
 def test_a_tar_that_swells(tmp_path: Path) -> None:
     path = _tar(tmp_path / "bomb.tar.gz", [(_member(f"zeros{number}"), bytes(15 * MEGABYTE)) for number in range(3)])
     assert path.stat().st_size < MEGABYTE
