@@ -5,9 +5,11 @@ The content is one policy's tensors and its manifest, so neither can be changed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agents.core import Parameters
@@ -24,7 +26,14 @@ from agents.durable import (
     write_durably,
 )
 
-__all__ = ["CheckpointError", "CheckpointMisfitError", "CheckpointStore", "Manifest", "read_checkpoint"]
+__all__ = [
+    "CheckpointError",
+    "CheckpointMisfitError",
+    "CheckpointStore",
+    "Manifest",
+    "check_tensors",
+    "read_checkpoint",
+]
 
 
 class Manifest(BaseModel):
@@ -113,6 +122,31 @@ def read_checkpoint(path: Path) -> tuple[Parameters, Manifest]:
         CheckpointError: it is missing, damaged, or no checkpoint.
     """
     return _parse(path, read_verified(path, path.stem) if is_sha256(path.stem) else read(path))
+
+
+def check_tensors(parameters: Parameters, shapes: Mapping[str, Sequence[int]], path: Path) -> None:
+    """Make sure that a checkpoint holds the tensors of a network, all of them, float32, and no others.
+
+    Args:
+        parameters: what it holds.
+        shapes: what the network has, by name.
+        path: of the checkpoint, for messages.
+
+    Raises:
+        CheckpointError: it does not; it names the tensor.
+    """
+    for name in (*shapes, *parameters):
+        if name not in parameters:
+            raise CheckpointError(path, f"tensor {name} is missing; the network has it in shape {list(shapes[name])}")
+        found = parameters[name]
+        if name not in shapes:
+            raise CheckpointError(path, f"tensor {name} of shape {list(found.shape)} has no place in the network")
+        if list(found.shape) != list(shapes[name]):
+            raise CheckpointError(
+                path, f"tensor {name} has shape {list(found.shape)}; the network has it in {list(shapes[name])}"
+            )
+        if found.dtype != torch.float32:
+            raise CheckpointError(path, f"tensor {name} is {found.dtype}; weights are saved as torch.float32")
 
 
 def _parse(path: Path, data: bytes) -> tuple[Parameters, Manifest]:

@@ -72,7 +72,9 @@ def decode(path: Path, data: bytes) -> tuple[dict[str, Tensor], str]:
         tensors = safetensors.torch.load(data)
         length = int.from_bytes(data[:_HEADER_LENGTH], "little")
         header = json.loads(data[_HEADER_LENGTH : _HEADER_LENGTH + length])["__metadata__"]["header"]
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        if not isinstance(header, str):
+            raise TypeError(f"its header is a {type(header).__name__}")
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
         raise CheckpointError(path, f"not a file that this program wrote ({error})", found=sha256(data)) from error
     return tensors, header
 

@@ -45,6 +45,10 @@ class Layout:
         self.slots[name] = slot
         self.width += math.ceil(slot.size / ALIGNMENT) * ALIGNMENT
 
+    def shapes(self, *stack: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor, behind the dimensions of a stack."""
+        return {name: (*stack, *slot.shape) for name, slot in self.slots.items()}
+
     def views(self, flat: Tensor) -> Parameters:
         """The tensors [P, *shape] as views of `flat` [P, D]."""
         return {

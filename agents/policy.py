@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.checkpoint import CheckpointError, CheckpointMisfitError, read_checkpoint
+from agents.checkpoint import CheckpointError, CheckpointMisfitError, check_tensors, read_checkpoint
 from agents.core import Parameters
 from agents.networks import Network
 from agents.play import sample
@@ -54,24 +54,6 @@ class PolicyAgent:
         return torch.where(observation.action_mask, output.logits[0], -torch.inf).softmax(-1)
 
 
-def check_fit(network: Network, parameters: Parameters, path: Path) -> None:
-    """Make sure that one policy's tensors, without the stack's dimension, are those of a network.
-
-    Raises:
-        CheckpointError: one is missing, has another shape, or has no place; it names the tensor, and `path`.
-    """
-    slots = network.layout.slots
-    for name, slot in slots.items():
-        if name not in parameters:
-            raise CheckpointError(path, f"tensor {name} is missing; the network has it in shape {list(slot.shape)}")
-        found = list(parameters[name].shape)
-        if found != list(slot.shape):
-            raise CheckpointError(path, f"tensor {name} has shape {found}; the network has it in {list(slot.shape)}")
-    for name, tensor in parameters.items():
-        if name not in slots:
-            raise CheckpointError(path, f"tensor {name} of shape {list(tensor.shape)} has no place in the network")
-
-
 def load_agent(
     path: Path, arena: Arena, device: torch.device | str = "cpu", temperature: float | None = None
 ) -> PolicyAgent:
@@ -103,6 +85,6 @@ def load_agent(
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(path, f"its manifest describes no network for {spec.name}: {reason}") from error
-    check_fit(network, parameters, path)
+    check_tensors(parameters, network.layout.shapes(), path)
     placed = {name: tensor.to(device) for name, tensor in parameters.items()}
     return PolicyAgent(spec, network, placed, manifest.temperature if temperature is None else temperature)

@@ -98,7 +98,13 @@ class StateStore:
             sha = kept[0]
         path = self.path(sha)
         tensors, header = decode(path, read_verified(path, sha))
-        return SavedState(tensors, json.loads(header))
+        try:
+            extra = json.loads(header)
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(path, f"what is saved beside its tensors is no JSON ({error})") from error
+        if not isinstance(extra, dict):
+            raise CheckpointError(path, "what is saved beside its tensors is no object of JSON")
+        return SavedState(tensors, extra)
 
     def kept(self) -> list[str]:
         """The sha256 of the states that are kept, the current one first; empty where nothing was ever saved."""

@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.checkpoint import CheckpointError, CheckpointStore
+from agents.checkpoint import CheckpointError, CheckpointStore, check_tensors
 from agents.core import Parameters
 from agents.durable import SUFFIX, decode, encode
 from agents.networks import Network
-from agents.policy import check_fit
 from league.recently_used import RecentlyUsed
 from matchmaking.records import Kind, Player
 
@@ -125,7 +124,7 @@ class OpponentWeights:
 
     def _checkpoint(self, sha: str) -> Tensor:
         parameters, _ = self._checkpoints.load(sha)
-        check_fit(self._network, parameters, self._checkpoints.path(sha))
+        check_tensors(parameters, self._network.layout.shapes(), self._checkpoints.path(sha))
         row = torch.zeros(1, self._network.layout.width)
         self._network.layout.pack({name: tensor.unsqueeze(0) for name, tensor in parameters.items()}, row)
         return row[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -30,7 +30,7 @@ class RolesRecord(BaseModel):
 
     kind: Literal["roles"] = "roles"
     teams: tuple[TeamRecord, ...] = Field(min_length=2)
-    temperatures: tuple[float, ...]
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...]
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -10,7 +10,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from agents.checkpoint import CheckpointError, CheckpointMisfitError, CheckpointStore, Manifest, read_checkpoint
+from agents.checkpoint import (
+    CheckpointError,
+    CheckpointMisfitError,
+    CheckpointStore,
+    Manifest,
+    check_tensors,
+    read_checkpoint,
+)
 from agents.core import Parameters
 from agents.play import sample
 from agents.teams.core import TeamSetup
@@ -221,16 +228,7 @@ def team_of(
     """
     setup = TeamSetup(arena, record.team, record.sharing, record.agent_ids)
     network = TeamNetwork(record.shape, setup.input_size, setup.num_actions)
+    check_tensors(parameters, network.layout.shapes(setup.stack), path)
     weights = torch.zeros(setup.stack, network.layout.width)
-    _check_tensors(network, setup, parameters, path)
     network.layout.pack(parameters, weights)
     return TeamPolicy(setup, network, weights.to(device), temperature, record.algorithm)
-
-
-def _check_tensors(network: TeamNetwork, setup: TeamSetup, parameters: Parameters, path: Path) -> None:
-    slots = network.layout.slots
-    for name in (*slots, *parameters):
-        wanted = [setup.stack, *slots[name].shape] if name in slots else None
-        found = list(parameters[name].shape) if name in parameters else None
-        if wanted != found:
-            raise CheckpointError(path, f"tensor {name} has shape {found}; the network has it in {wanted}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import torch
 from pydantic import JsonValue
 
-from agents.durable import CheckpointError, sha256
+from agents.durable import CheckpointError, encode, sha256
 from agents.state_store import StateStore
 
 EXTRA: dict[str, JsonValue] = {
@@ -172,3 +173,13 @@ def test_a_writer_killed_again_and_again_always_leaves_a_whole_state(tmp_path: P
         assert bool((state.tensors["weights"] == float(str(state.extra["number"]))).all())
     store.save(tensors(0), EXTRA)
     assert len(list(tmp_path.iterdir())) == 3  # what the killed writers left is gone
+
+
+@pytest.mark.parametrize("extra", ["", "[", "[" * 100_000, "[1]", "null"])
+def test_a_state_whose_json_is_none_is_an_error(store: StateStore, extra: str) -> None:
+    store.save({"a": torch.zeros(1)}, {})
+    data = encode({"a": torch.zeros(1)}, extra)
+    store.path(sha256(data)).write_bytes(data)
+    store.pointer.write_text(json.dumps({"schema": 1, "kept": [sha256(data)]}))
+    with pytest.raises(CheckpointError, match="what is saved beside its tensors is no "):
+        store.load()
