@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from agents.bots import diagnosis
+from agents.bots import diagnosis, host
 from agents.bots.channel import Channel, ChannelError, HungUpError, MisconductError, NoTimeError
 from agents.bots.core import BotFailedError, Clocks, FailureCode, FailureRecord, InfraError, Isolation, Limits, Phase
 from agents.bots.diagnosis import Diagnosis, Ended
@@ -86,6 +86,7 @@ class BotProcess:
         self._channel = Channel(
             *descriptors, message=self._limits.message, output=self._limits.output, watch=self._watch
         )
+        self._oom_kills = host.oom_kills()
         self._number = 0
         self._over: OverLimitError | None = None
         self._freezes = False  # it is stopped while nobody asks it
@@ -340,6 +341,8 @@ class BotProcess:
                 "a bot's process has ended and nobody can tell how: most likely its nursery has died, or never ran it"
             )
             raise InfraError(f"{text}{said and ': '}{said}")
+        if host.took(ended, self._limits, self._oom_kills):
+            raise InfraError("the host ran out of memory, and its kernel ended a bot that kept to its limits")
         found = diagnosis.of_end(ended, self._log(), self._limits, self._isolation)
         if self._phase is Phase.IMPORT and found.code is FailureCode.CRASH:
             found = Diagnosis(FailureCode.IMPORT_ERROR, found.message)
