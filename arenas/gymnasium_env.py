@@ -60,7 +60,7 @@ class TupleEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
         moves = [actions[agent] for agent in self.agents]
         seen, rewards, terminated, truncated, _ = self.env.step(moves)
         over, late = (bool(np.all(flags)) for flags in (terminated, truncated))
-        result = (
+        result: tuple[Any, Any, Any, Any, Any] = (
             self._each(seen),
             {agent: float(reward) for agent, reward in zip(self.agents, rewards, strict=True)},
             dict.fromkeys(self.agents, over),

@@ -52,7 +52,7 @@ class VMASEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
         moves = [torch.tensor([[actions[agent]]]) for agent in self.agents]
         seen, rewards, terminated, truncated, _ = self.env.step(moves)
         over, late = bool(terminated.item()), bool(truncated.item())
-        result = (
+        result: tuple[Any, Any, Any, Any, Any] = (
             self._each(seen),
             {agent: float(reward) for agent, reward in zip(self.agents, rewards, strict=True)},
             dict.fromkeys(self.agents, over),

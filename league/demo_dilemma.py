@@ -37,7 +37,7 @@ POINTS = 80  # of a curve
 GAMES = 10  # that two networks play at once, which changes no more than how stale the acting ones are
 DISCOUNT = 0.95
 EXPLORATION = {"epsilon_start": 1.0, "epsilon_end": 0.02, "epsilon_steps": STEPS // 2}
-TABULAR = TabularConfig(learning_rate=0.1, discount=DISCOUNT, **EXPLORATION)
+TABULAR = TabularConfig.model_validate({"learning_rate": 0.1, "discount": DISCOUNT, **EXPLORATION})
 IQL = {
     "sharing": False, "reward": "agent", "network": {"hidden": [16], "memory": 0}, "discount": DISCOUNT,
     "learning_rate": 0.005, "buffer": 20, "batch": 4, "updates_per_episode": 2, "target_interval": 20, **EXPLORATION,

@@ -183,7 +183,10 @@ class SeedTraining:
             steps=steps, updates=learner.updates, seconds=progress.seconds,
         )  # fmt: skip
         stage = self._stage_return(policy)
-        sha = save_team(self._checkpoints, policy, steps, created_by=f"league-selfplay {version('league-selfplay')}")
+        sha = save_team(
+            self._checkpoints, policy, steps,
+            created_by=f"league-selfplay {version('league-selfplay')}", curriculum=self._stages,
+        )  # fmt: skip
         point = Point(**found.model_dump(), checkpoint=sha, stage_return_sum=stage)
         self._grow(stage)
         made = (*self.record.evaluations, point)

@@ -21,6 +21,7 @@ from agents.checkpoint import (
 from agents.core import Parameters
 from agents.play import sample
 from agents.teams.core import TeamSetup
+from agents.teams.curriculum import Stage
 from agents.teams.networks import TeamNetwork
 from agents.teams.settings import TeamNetworkConfig
 from arenas.core import Arena, ArenaSpec, Observation
@@ -37,6 +38,7 @@ class TeamRecord(BaseModel):
         sharing: whether the agents share one network.
         agent_ids: whether a shared network is told which agent it is.
         shape: of the network.
+        curriculum: the team sizes that it was trained with, where there were several.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +50,7 @@ class TeamRecord(BaseModel):
     sharing: bool
     agent_ids: bool
     shape: TeamNetworkConfig
+    curriculum: tuple[Stage, ...] = ()
 
 
 class TeamPolicy:
@@ -127,7 +130,12 @@ class TeamPolicy:
 
 
 def save_team(
-    store: CheckpointStore, policy: TeamPolicy, steps: int, parent: str | None = None, created_by: str = ""
+    store: CheckpointStore,
+    policy: TeamPolicy,
+    steps: int,
+    parent: str | None = None,
+    created_by: str = "",
+    curriculum: Sequence[Stage] = (),
 ) -> str:
     """Write a team's checkpoint; its name, the sha256 of its content.
 
@@ -139,7 +147,7 @@ def save_team(
         arena=spec.name,
         observation_shape=spec.observation_shape,
         num_actions=spec.num_actions,
-        network=policy.record().model_dump(mode="json"),
+        network=policy.record().model_copy(update={"curriculum": tuple(curriculum)}).model_dump(mode="json"),
         steps=steps,
         parent=parent,
         temperature=policy.temperature,

@@ -58,7 +58,7 @@ def test_the_table_and_the_chart_of_rates_that_can_be_counted_by_hand() -> None:
     assert row.half == pytest.approx(4.3027 * 0.45 / np.sqrt(3), rel=1e-4)  # Student's t with 2 degrees of freedom
     assert half_widths(rates[:1]) is None
     (line,) = chart([curve]).series
-    assert line.points[-1] == (5.0, pytest.approx(0.5))
+    assert line.points[-1] == pytest.approx((5.0, 0.5))
     assert line.runs == tuple(map(tuple, rates.tolist()))
 
 

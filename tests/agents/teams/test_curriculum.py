@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from agents.teams.q_settings import QConfig
 from arenas.padding import PaddedTeam
 
 SPREAD = arenas.make("spread", N=4)
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "iql": {"network": {"hidden": [8], "memory": 0}, "batch": 4, "buffer": 20, "updates_per_episode": 0.25},
     "coma": {"actor_network": {"hidden": [8], "memory": 0}, "critic_network": {"hidden": [8], "memory": 0}},
     "mappo": {"actor_network": {"hidden": [8]}, "critic_network": {"hidden": [8]}, "epochs": 1},
