@@ -161,12 +161,12 @@ class LeagueMachine(RuleBasedStateMachine):
 
     # Rated matches.
 
-    @rule(number=st.integers(0, 9), data=st.data())
-    def enqueue(self, number: int, data: st.DataObject) -> None:
+    @rule(numbers=st.lists(st.integers(0, 19), min_size=1, max_size=3, unique=True), data=st.data())
+    def enqueue(self, numbers: list[int], data: st.DataObject) -> None:
         ids = [player.id for player in self.model.of(Kind.SCRIPTED, Kind.FROZEN, Kind.BOT)]
         a, b = data.draw(st.lists(st.sampled_from(ids), min_size=2, max_size=2, unique=True))
-        pairing = Pairing(id=f"m_{number}", a=a, b=b, pairs=1, seed=number)
-        assert self.store.queue.enqueue([pairing]) == self.model.enqueue([pairing])
+        pairings = [Pairing(id=f"m_{number}", a=a, b=b, pairs=1, seed=number) for number in numbers]
+        assert self.store.queue.enqueue(pairings) == self.model.enqueue(pairings)
 
     @rule(count=st.integers(1, 3))
     def plan(self, count: int) -> None:
@@ -177,13 +177,17 @@ class LeagueMachine(RuleBasedStateMachine):
         assert all({pairing.a, pairing.b} <= allowed for pairing in pairings)
         assert self.model.enqueue(pairings) == len(pairings)
 
-    @rule(target=leases, worker=WORKERS, seconds=LEASE)
-    def lease(self, worker: str, seconds: float) -> Any:
+    @rule(target=leases, workers=st.lists(WORKERS, min_size=1, max_size=3), seconds=LEASE)
+    def lease(self, workers: list[str], seconds: float) -> Any:
+        given = [self._lease(worker, seconds) for worker in workers]
+        return multiple(*(lease for lease in given if lease is not None))
+
+    def _lease(self, worker: str, seconds: float) -> Lease | None:
         expected = self.model.lease()
         lease = self.matchmaker.lease(worker, seconds, ahead=0)
         assert (lease.pairing if lease else None) == expected
         if lease is None:
-            return multiple()
+            return None
         assert not self.model.withdrawn & {lease.pairing.a, lease.pairing.b}
         assert lease.token > self.last_token
         self.last_token = lease.token
@@ -222,13 +226,14 @@ class LeagueMachine(RuleBasedStateMachine):
     def abort(self, lease: Lease, give_up_after: int) -> None:
         assert self.store.queue.abort(lease, "reason", give_up_after) == self.model.abort(lease, give_up_after)
 
-    @rule(which=st.integers(0, 1), limit=st.integers(1, 3))
-    def rate(self, which: int, limit: int) -> None:
-        """One of two raters, which do not know of each other."""
-        before = self.store.ratings.position()
-        done = self.folds[which].step(limit)
-        assert self.store.ratings.position() == before + done
-        assert done <= limit
+    @rule(turns=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 2)), min_size=1, max_size=4))
+    def rate(self, turns: list[tuple[int, int]]) -> None:
+        """Two raters, which do not know of each other, take turns."""
+        for which, limit in turns:
+            before = self.store.ratings.position()
+            done = self.folds[which].step(limit)
+            assert self.store.ratings.position() == before + done
+            assert done <= limit
 
     @rule()
     def restart(self) -> None:
