@@ -174,7 +174,7 @@ def chart(curves: Sequence[Curve]) -> LineChart:
             )
         )
     return LineChart(
-        "Iterated prisoner's dilemma, independent learners: cooperation (thin: each run; thick: their mean, 95 %)",
+        "Iterated prisoner's dilemma: cooperation in every run, and the mean with 95 %",
         "rounds played",
         "share of cooperation",
         tuple(series),
