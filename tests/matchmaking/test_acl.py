@@ -12,13 +12,14 @@ from redis import exceptions
 
 import matchmaking
 from matchmaking.acl import READING, acl_file, reader_commands, scripted, user, worker_commands
+from matchmaking.dump import dump, put
 from matchmaking.errors import AccessDeniedError, RedisUnreachableError
 from matchmaking.rebuild import rebuild
 from matchmaking.server import connect
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 from tests.league.conftest import fill
-from tests.matchmaking.shared_server import SharedServer, tls
+from tests.matchmaking.shared_server import ADMIN, SharedServer, tls
 
 RUN = "league.one"
 WORKER, READER = "w:/@ secret", "r?&# secret"
@@ -62,8 +63,28 @@ def test_a_workers_commands_are_those_of_the_scripts() -> None:
     assert not set(reader_commands()) & {"EVAL", "EVALSHA", "HSET", "RPUSH", "DEL"}
 
 
-def test_a_worker_may_rebuild(worker: Store) -> None:
-    assert rebuild(worker, replace=True).exact
+def test_what_a_script_chooses_while_it_runs_is_known() -> None:
+    scripts = (Path(matchmaking.__file__).parent / "scripts").glob("*.lua")
+    chosen = {path.name for path in scripts if re.search(r"redis\.call\([^']", path.read_text())}
+    assert chosen == {"enqueue.lua", "lease.lua"}, "each puts something at one of the ends of the queue"
+
+
+def test_a_worker_may_rebuild(shared: SharedServer, worker: Store) -> None:
+    with connect(shared.url("admin", ADMIN)) as admin:
+        field = next(iter(admin.hgetall(worker.session.key("payoff"))))
+        admin.hdel(worker.session.key("payoff"), field)
+        admin.hdel(worker.session.key("ratings"), worker.queue.matches()[0].a)
+    assert rebuild(worker, replace=True).replaced
+    assert rebuild(worker).exact
+
+
+def test_a_worker_may_put_a_backup_in_place(shared: SharedServer, worker: Store) -> None:
+    held = dump(worker.session)
+    put(worker.session, held)
+    with connect(shared.url("admin", ADMIN)) as admin:
+        admin.delete(*admin.keys(worker.session.key("*")))
+    put(worker.session, held)
+    assert rebuild(worker).exact and dump(worker.session) == held
 
 
 def test_a_reader_sees_everything_and_changes_nothing(shared: SharedServer, worker: Store) -> None:
