@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.state_store import StateStore
+from league import backup as backing
 from league import restore as restoring
 from league.access import opened
 from league.backup import STORE, BackupError, backup
@@ -24,12 +26,13 @@ from league.learner import Learner
 from league.process import Place, Process
 from league.restore import DRAFT, restore
 from league.runs import RunFolder
-from matchmaking.dump import FAILURES, HASHES, LISTS, SETS, dump
+from matchmaking.dump import FAILURES, HASHES, LISTS, SETS, Dump, dump
 from matchmaking.errors import MatchmakingError, SchemaMismatchError
 from matchmaking.fold import RatingFold
 from matchmaking.rebuild import rebuild
 from matchmaking.records import Kind, Pairing
 from matchmaking.server import EmbeddedServer, connect
+from matchmaking.session import Session
 from matchmaking.store import Store
 from tests.league.learners import League, after, rules, stop_after
 
@@ -162,6 +165,28 @@ def test_a_backup_of_a_living_league(file: Path, tmp_path: Path) -> None:
         assert bad(run) == []
     store.close()
     server.stop()
+
+
+def test_states_and_redis_are_of_one_moment(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learner that saves while Redis is read: a state with a copy that Redis does not know could not be resumed."""
+    run = restore(file, tmp_path / "runs")
+    states = StateStore(run.checkpoints, "learner-0")
+    calls: list[int] = []
+
+    def saving(session: Session) -> Dump:
+        if not calls:
+            saved = states.load()
+            assert saved is not None
+            states.save(saved.tensors, dict(saved.extra) | {"new": True})
+        calls.append(1)
+        return dump(session)
+
+    monkeypatch.setattr(backing, "dump", saving)
+    backup(run, tmp_path / "copy.tar.gz")
+    assert len(calls) == 2
+    copy = restore(tmp_path / "copy.tar.gz", tmp_path / "others")
+    found = StateStore(copy.checkpoints, "learner-0").load()
+    assert found is not None and "new" in found.extra
 
 
 def test_every_key_of_a_run_is_taken(league: League) -> None:
