@@ -243,7 +243,8 @@ def test_doctor_goes_on_where_the_run_cannot_be_written_to(tmp_path: Path, monke
 
     monkeypatch.setattr(EmbeddedServer, "start", refuse)
     found = {finding.what: finding for finding in examine(tmp_path / "runs", run)}
-    assert (found["run folder"].grade, found["run folder"].detail) == (Grade.BAD, "x/redis: Read-only file system")
+    disk = found["disk of the run"]
+    assert (disk.grade, disk.detail) == (Grade.BAD, "x/redis: Read-only file system")
     assert "torch" in found
 
 
@@ -251,7 +252,7 @@ def test_a_file_that_cannot_be_replaced_is_named(tmp_path: Path, monkeypatch: py
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "a draft")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(OSError, match="Read-only") as caught:
         replace_text(tmp_path / "league.toml", "seed = 1")
