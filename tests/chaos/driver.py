@@ -141,7 +141,7 @@ class Driver:
         if victim is None:
             return False
         if fault.aimed:
-            self._aim(victim)
+            self._aim(fault.kind)
         number = {
             Action.KILL: signal.SIGKILL,
             Action.FREEZE: signal.SIGSTOP,
@@ -167,13 +167,13 @@ class Driver:
             frozen = {proc.pid for _, _, proc in self._frozen}
         return None
 
-    def _aim(self, victim: Proc) -> None:
-        """Wait until something is being written or has just been put in place."""
-        folder = self.league.run.checkpoints
-        before = _stamps(folder)
-        deadline = time.monotonic() + AIM
-        while time.monotonic() < deadline and _stamps(folder) == before:
-            time.sleep(0.002)
+    def _aim(self, kind: Kind) -> None:
+        """Wait until a learner writes, or has just put something in place; until the rater has just committed."""
+        if kind is Kind.LEARNER:
+            _until_it_changes(lambda: _stamps(self.league.run.checkpoints))
+            return
+        with suppress(MatchmakingError), self.league.store() as store:
+            _until_it_changes(lambda: store.session.read("HGET", "fold", "commit"))
 
     def _resume(self) -> None:
         """Start the league again where its supervisor is gone, as its user would."""
@@ -184,6 +184,13 @@ class Driver:
         if code not in (-signal.SIGKILL, 130):
             self.incidents.append(f"a supervisor ended by itself with exit code {code}")
         league.call("resume", NAME)
+
+
+def _until_it_changes(look: Callable[[], object]) -> None:
+    before = look()
+    deadline = time.monotonic() + AIM
+    while time.monotonic() < deadline and look() == before:
+        time.sleep(0.002)
 
 
 def _stamps(folder: Path) -> list[tuple[str, int]]:

@@ -32,7 +32,7 @@ class Fault(NamedTuple):
         which: chooses among those of the kind.
         action: what happens.
         seconds: for which it is frozen.
-        aimed: whether a learner is killed in the middle of a write, rather than at once.
+        aimed: whether it is killed in the middle of a write or right after one, rather than at once.
     """
 
     after: float
@@ -55,6 +55,7 @@ FREEZES: dict[Kind, tuple[float, float]] = {
 """Seconds, from and to, by kind."""
 
 _ONE_OF_EACH = [(kind, action) for kind in Kind for action in (Action.KILL, Action.FREEZE)]
+AIMED = (Kind.LEARNER, Kind.RATER)
 _KILLS = {"supervisor": 2, "redis": 5, "learner": 4, "evaluator": 5, "rater": 4, "nursery": 2, "bot": 2}
 _FREEZES = {"supervisor": 1, "redis": 3, "learner": 2, "evaluator": 4, "rater": 3, "nursery": 1, "bot": 2}
 _RESTARTS = {"supervisor": 1, "redis": 1, "learner": 1, "evaluator": 1}
@@ -79,11 +80,7 @@ def faults(seed: int, pace: float, only: Collection[Kind] = tuple(Kind)) -> Iter
         cards = [card for card in (_DECK if dealt else _ONE_OF_EACH) if card[0] in only]
         rng.shuffle(cards)
         for kind, action in cards:
-            yield Fault(
-                after=rng.uniform(0.2, 1.8) * pace,
-                kind=kind,
-                which=rng.getrandbits(16),
-                action=action,
-                seconds=rng.uniform(*FREEZES[kind]) if action is Action.FREEZE else 0.0,
-                aimed=kind is Kind.LEARNER and action is Action.KILL and rng.random() < 0.6,
-            )
+            after, which = rng.uniform(0.2, 1.8) * pace, rng.getrandbits(16)
+            seconds = rng.uniform(*FREEZES[kind]) if action is Action.FREEZE else 0.0
+            aimed = kind in AIMED and action is Action.KILL and which % 5 < 3
+            yield Fault(after, kind, which, action, seconds, aimed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -192,10 +193,10 @@ def handed_out_again(evidence: Evidence) -> Iterator[str]:
         if not over or expiries[grant.pairing] > PATIENT:
             continue
         later = list(zip(ledger.grants, again, strict=True))[number + 1 :]
-        successor = next((other.at for other, _ in later if other.pairing == grant.pairing), ledger.now)
+        successor = next((other.at for other, _ in later if other.pairing == grant.pairing), math.inf)
         first = [other for other, old in later if not old and grant.deadline + seconds < other.at < successor]
         if first:
-            waited = successor - grant.deadline
+            waited = min(successor, ledger.now) - grant.deadline
             yield f"{grant.pairing} was nobody's for {waited:.1f} s after its lease, others were: {len(first)}"
 
 

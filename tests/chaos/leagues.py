@@ -60,6 +60,12 @@ class RealLeague:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGINT)
 
+    def kill(self) -> None:
+        """`kill -9` of the supervisor, with which its processes die."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate(timeout=PATIENCE)
+
     def wait(self) -> tuple[int, str]:
         """Exit code and output."""
         assert self._process is not None

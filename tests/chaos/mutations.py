@@ -96,7 +96,7 @@ MUTATIONS = {
             ),
         ),
         only="rater",
-        kills=8,
+        kills=12,
         red=("every match counts once", "replay is bit-equal"),
     ),
     "pointer first": Mutation(
