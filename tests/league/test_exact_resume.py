@@ -17,12 +17,15 @@ import pytest
 from agents.compute import pick_precision
 from league import learner as module
 from league import learner_state, trainers
+from league.access import opened
 from league.errors import StateMismatchError
 from matchmaking.records import Counters
 from matchmaking.server import connect
+from matchmaking.store import Store
+from tests.chaos.leagues import NAME, PATIENCE, RealLeague
 from tests.league.interruptions import Choices, Outcome, kill_at, outcome, wild_clock, write_down_choices
 from tests.league.learners import NEVER, KilledError, League, after, rules, steps, stop_after, train
-from tests.league.supervised import ROOT
+from tests.league.supervised import ROOT, until
 
 Start = Callable[..., League]
 
@@ -136,6 +139,40 @@ def test_a_process_that_is_killed_and_stopped_ends_as_if_it_had_not_been() -> No
 @pytest.mark.parametrize("seed", range(3))
 def test_a_long_run_interrupted_at_20_moments(seed: int) -> None:
     _interrupted(moments=20, samples=200_000, seed=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.timeout(1800)
+def test_a_whole_league_whose_supervisor_is_killed_resumes_to_the_same_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With evaluators and a rater at work, which may do what they like: no learner looks at what they do."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    start = ["start", "rock_paper_scissors", "--name", NAME, "--device", "cpu", "--seed", "3", "--steps", "2_000_000"]
+    for setting in ("learners.processes=1", "run.tensorboard=false", "evaluation.closing_seconds=1"):
+        start += ["--set", setting]
+    ends = []
+    for kills in (0, 3):
+        league = RealLeague(tmp_path / str(kills))
+        try:
+            league.call(*start)
+            for number in range(kills):
+                with league.watched() as store:
+                    until(lambda s=store, n=number: _steps(s) > n * 300_000, "training", PATIENCE)  # type: ignore[misc]
+                league.kill()
+                league.call("resume", NAME)
+            code, output = league.wait()
+            assert code == 0, output
+            with opened(league.run) as matchmaker:
+                ends.append(outcome(matchmaker.store, league.run.checkpoints))
+        finally:
+            league.close()
+    assert ends[0] == ends[1]
+
+
+def _steps(store: Store) -> int:
+    return min((status.steps for status in store.processes.statuses().values()), default=0)
 
 
 def test_a_copy_that_was_made_and_not_registered_is_registered_at_the_next_start(
