@@ -100,8 +100,8 @@ def test_teams_of_one_shape_are_evaluated_in_one_call(monkeypatch: pytest.Monkey
 
 def test_an_episode_is_the_match_of_the_two_teams_from_the_same_seed() -> None:
     """Seats, opponents, chance, rewards and endings: all as where the teams play rated matches."""
-    arena, size = soccer(rows=3, columns=5, max_steps=40), 4
-    me, others = policy(arena, seed=9), several(arena)
+    arena, size = soccer(rows=4, columns=5, max_steps=40), 4
+    me, others = policy(arena, seed=3), several(arena)
     for other in others:
         other.temperature = 0.0  # matches draw from other streams
     lanes = TeamLanes(size, CPU)
@@ -123,7 +123,7 @@ def test_an_episode_is_the_match_of_the_two_teams_from_the_same_seed() -> None:
             margin = played.returns[:, mine].sum(dim=1).sign().int().tolist()
             assert wins[lane, seat].tolist() == [margin.count(sign) for sign in (1, 0, -1)]
     assert wins.sum() == environments
-    assert wins[..., 0].sum() + wins[..., 2].sum() >= 3, "there were goals"
+    assert wins.sum(dim=(0, 1)).min() > 0, "there were wins, draws and losses"
 
 
 def test_the_global_state_is_the_same_from_both_sides_of_a_turned_pitch() -> None:
