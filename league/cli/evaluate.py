@@ -52,12 +52,13 @@ def evaluate(
     """
     from league.evaluating import evaluate as measure
     from league.evaluating import over_trainings, subjects
-    from league.training_teams import sorted_out
+    from league.settings import set_layer
+    from league.training_options import separate
 
-    layers, options = sorted_out(assignments)
-    if any(layer.table for layer in layers):
+    given = separate([set_layer(assignment) for assignment in assignments])
+    if any(layer.table for layer in (*given.settings, *given.credit, *given.curriculum)):
         raise ConfigError("--set takes options of the arena here, such as --set arena.N=4")
-    found = subjects(player, arena, options)
+    found = subjects(player, arena, given.arena)
     if not as_json:
         click.echo(f"{player}: {episodes} greedy test episodes, seed {seed}; means with 95 % intervals")
     measured = []
