@@ -49,12 +49,16 @@ class LeagueMachine(RuleBasedStateMachine):
         self.store = Store.create(self.url, f"model-{secrets.token_hex(6)}", "connect_four")
         self.client = connect(self.url)
         self.model = LeagueModel(self.store.info.decay)
-        self.matchmaker, self.folds = Matchmaker(self.store, pairs=1), [RatingFold(self.store), RatingFold(self.store)]
+        self._begin_processes()
         self.last_token = 0
         self.learners = [self._registered(Player(id=f"l{n}", name=f"l{n}", kind=Kind.LEARNER)) for n in (0, 1)]
         for n in (0, 1):
             self._registered(Player(id=f"s{n}", name=f"s{n}", kind=Kind.SCRIPTED))
         self.streams: dict[str, list[list[EpisodeCount]]] = {player.id: [] for player in self.learners}
+
+    def _begin_processes(self) -> None:
+        self.matchmaker = Matchmaker(self.store, pairs=1, bot_pairs=1)
+        self.folds = [RatingFold(self.store), RatingFold(self.store)]
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -240,7 +244,7 @@ class LeagueMachine(RuleBasedStateMachine):
         """All processes were started anew: nothing is known that is not in Redis."""
         self.store.close()
         self.store = Store.open(self.url, self.store.info.name)
-        self.matchmaker, self.folds = Matchmaker(self.store, pairs=1), [RatingFold(self.store), RatingFold(self.store)]
+        self._begin_processes()
 
     @invariant()
     def agrees(self) -> None:
@@ -279,4 +283,4 @@ def test_any_order_of_verbs(server: EmbeddedServer) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_any_order_of_verbs_for_long(server: EmbeddedServer) -> None:
-    _run(server, examples=1000, steps=60)
+    _run(server, examples=300, steps=60)
