@@ -66,10 +66,10 @@ class RealLeague:
         self._process.kill()
         self._process.communicate(timeout=PATIENCE)
 
-    def wait(self) -> tuple[int, str]:
+    def wait(self, seconds: float = PATIENCE) -> tuple[int, str]:
         """Exit code and output."""
         assert self._process is not None
-        output, _ = self._process.communicate(timeout=PATIENCE)
+        output, _ = self._process.communicate(timeout=seconds)
         return self._process.returncode, output
 
     @contextmanager
