@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from league.access import opened
+from league.compaction import compact
 from league.runs import RunFolder
 from league.snapshot import SnapshotReader
 from matchmaking.errors import MatchmakingError
@@ -196,6 +197,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--arena", default="tic_tac_toe")
     parser.add_argument("--folder", type=Path, required=True, help="where the run and the curves go")
     parser.add_argument("--every", type=float, default=EVERY, help="seconds between two rows")
+    parser.add_argument("--keep", type=int, help="move logs into files from twice so many entries on, not from 4,000")
     given, more = parser.parse_known_args(words)
     root: Path = given.folder.absolute()
     root.mkdir(parents=True, exist_ok=True)
@@ -214,6 +216,8 @@ def main(words: Sequence[str] | None = None) -> int:
             while (now := time.monotonic() - started) < 60 * given.minutes and process.poll() is None:
                 try:
                     rows.append({"time": now} | observe(run, reader, matchmaker, process.pid))
+                    if given.keep is not None:
+                        compact(matchmaker.store, given.keep, given.keep)
                 except MatchmakingError as error:  # a gap in the curves says so as well
                     print(error, file=sys.stderr)
                 if len(rows) % 6 == 0:
