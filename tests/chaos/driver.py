@@ -140,8 +140,9 @@ class Driver:
         victim = self._victim(fault)
         if victim is None:
             return False
-        if fault.aimed:
+        if fault.aimed is not None:
             self._aim(fault.kind)
+            time.sleep(fault.aimed)
         number = {
             Action.KILL: signal.SIGKILL,
             Action.FREEZE: signal.SIGSTOP,

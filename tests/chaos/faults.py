@@ -32,7 +32,7 @@ class Fault(NamedTuple):
         which: chooses among those of the kind.
         action: what happens.
         seconds: for which it is frozen.
-        aimed: whether it is killed in the middle of a write or right after one, rather than at once.
+        aimed: seconds after the beginning of its next write at which it is killed; None kills it at once.
     """
 
     after: float
@@ -40,7 +40,7 @@ class Fault(NamedTuple):
     which: int
     action: Action
     seconds: float = 0.0
-    aimed: bool = False
+    aimed: float | None = None
 
 
 FREEZES: dict[Kind, tuple[float, float]] = {
@@ -56,6 +56,7 @@ FREEZES: dict[Kind, tuple[float, float]] = {
 
 _ONE_OF_EACH = [(kind, action) for kind in Kind for action in (Action.KILL, Action.FREEZE)]
 AIMED = (Kind.LEARNER, Kind.RATER)
+WRITE = 0.12  # seconds: a learner's state is four flushes to the disk
 _KILLS = {"supervisor": 2, "redis": 5, "learner": 4, "evaluator": 5, "rater": 4, "nursery": 2, "bot": 2}
 _FREEZES = {"supervisor": 1, "redis": 3, "learner": 2, "evaluator": 4, "rater": 3, "nursery": 1, "bot": 2}
 _RESTARTS = {"supervisor": 1, "redis": 1, "learner": 1, "evaluator": 1}
@@ -82,5 +83,5 @@ def faults(seed: int, pace: float, only: Collection[Kind] = tuple(Kind)) -> Iter
         for kind, action in cards:
             after, which = rng.uniform(0.2, 1.8) * pace, rng.getrandbits(16)
             seconds = rng.uniform(*FREEZES[kind]) if action is Action.FREEZE else 0.0
-            aimed = kind in AIMED and action is Action.KILL and which % 5 < 3
+            aimed = rng.uniform(0.0, WRITE) if kind in AIMED and action is Action.KILL and which % 5 < 3 else None
             yield Fault(after, kind, which, action, seconds, aimed)

@@ -111,7 +111,7 @@ MUTATIONS = {
             ),
         ),
         only="learner",
-        kills=10,
+        kills=16,
         red=("checkpoints are whole", "it came back by itself"),
     ),
 }

@@ -41,7 +41,7 @@ def test_a_seed_says_what_happens() -> None:
         (kind, action) for kind in Kind for action in (Action.KILL, Action.FREEZE)
     }
     assert all((fault.seconds > 0) == (fault.action is Action.FREEZE) for fault in drawn)
-    assert {fault.kind for fault in drawn if fault.aimed} == {Kind.LEARNER, Kind.RATER}
+    assert {fault.kind for fault in drawn if fault.aimed is not None} == {Kind.LEARNER, Kind.RATER}
     few = faults(1, 1.0, only=[Kind.REDIS])
     assert {next(few).kind for _ in range(20)} == {Kind.REDIS}
 
