@@ -6,6 +6,7 @@ they are played, and it keeps nothing: a tournament that breaks off goes on from
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -125,13 +126,29 @@ def mirrored(outcomes: str) -> str:
     return outcomes.translate(str.maketrans("wl", "lw"))
 
 
+MOST_ENCOUNTERS = 100_000
+MOST_PAIRS = 1_000_000
+
+
+def check_size(encounters: int, pairs: int) -> None:
+    """See that a tournament can be planned, before it is.
+
+    Raises:
+        TournamentError: it has too many encounters, or encounters that nobody could play.
+    """
+    if not 1 <= pairs <= MOST_PAIRS:
+        raise TournamentError(f"an encounter has 1 to {MOST_PAIRS:,} pairs of matches, not {pairs:,}")
+    if not 1 <= encounters <= MOST_ENCOUNTERS:
+        raise TournamentError(f"a tournament has 1 to {MOST_ENCOUNTERS:,} encounters, not {encounters:,}")
+
+
 def check_players(players: Sequence[str], least: int = 2) -> tuple[str, ...]:
     """The players as a tuple.
 
     Raises:
         TournamentError: there are too few, or one is named twice.
     """
-    twice = sorted({player for player in players if list(players).count(player) > 1})
+    twice = sorted(player for player, times in Counter(players).items() if times > 1)
     if twice:
         raise TournamentError(f"{', '.join(map(repr, twice))} is named twice: every player enters once")
     if len(players) < least:

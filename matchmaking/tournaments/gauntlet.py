@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matchmaking.tournaments.core import Encounter, Place, Plan, Results, TournamentError, check_players
+from matchmaking.tournaments.core import Encounter, Place, Plan, Results, TournamentError, check_players, check_size
 from matchmaking.tournaments.tally import WINS_FIRST, crossing_table
 
 
@@ -28,6 +28,7 @@ class Gauntlet:
             raise TournamentError(
                 f"a gauntlet of {len(players)} players has 1 to {len(players) - 1} challengers, not {challengers}"
             )
+        check_size(challengers * (len(players) - challengers), pairs)
         self.challengers = self.players[:challengers]
         field = self.players[challengers:]
         # In round n the i-th challenger meets the (n + i)-th of the field, so that all get on at the same pace.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from matchmaking.tournaments.core import Bye, Encounter, Place, Plan, Results, check_players, points, ranked
+from matchmaking.tournaments.core import Bye, Encounter, Place, Plan, Results, check_players, check_size, points, ranked
 
 NOBODY = ""
 """In a seat of the bracket: an opponent that there is not."""
@@ -80,6 +80,7 @@ class Knockout:
         self, players: Sequence[str], pairs: int, *, double: bool = False, more_pairs: int = MORE_PAIRS
     ) -> None:
         self.players = check_players(players)
+        check_size(2 * len(players), pairs)
         self._seed = {player: number for number, player in enumerate(players, 1)}
         self._pairs = pairs
         self._more = more_pairs

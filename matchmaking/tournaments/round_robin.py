@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matchmaking.tournaments.core import Bye, Encounter, Place, Plan, Results, check_players
+from matchmaking.tournaments.core import Bye, Encounter, Place, Plan, Results, check_players, check_size
 from matchmaking.tournaments.tally import WINS_FIRST, crossing_table
 
 
@@ -35,13 +35,14 @@ class RoundRobin:
         cycles: how often two players meet.
 
     Raises:
-        TournamentError: there are fewer than two players, or one is named twice.
+        TournamentError: there are fewer than two players, one is named twice, or that would be too large.
     """
 
     tie_breaks = WINS_FIRST
 
     def __init__(self, players: Sequence[str], pairs: int, cycles: int = 1) -> None:
         self.players = check_players(players)
+        check_size(len(players) * (len(players) - 1) // 2 * cycles, pairs)
         rounds = circle(len(players)) * cycles
         self._encounters: list[Encounter] = []
         self._byes: list[Bye] = []

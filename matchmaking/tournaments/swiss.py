@@ -24,6 +24,7 @@ from matchmaking.tournaments.core import (
     Results,
     TournamentError,
     check_players,
+    check_size,
     ranked,
 )
 from matchmaking.tournaments.matching import Matching
@@ -60,6 +61,7 @@ class Swiss:
                 f"a swiss tournament of {len(players)} players has 1 to {most} rounds, not {rounds}: "
                 "after that everybody has met everybody (--format round-robin plays all of them)"
             )
+        check_size(self.rounds * (len(players) // 2), pairs)
         self._pairs = pairs
 
     @property

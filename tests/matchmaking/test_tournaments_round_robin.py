@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from matchmaking.tournaments.core import Place, TournamentError, mirrored, points
 from matchmaking.tournaments.gauntlet import Gauntlet
+from matchmaking.tournaments.knockout import Knockout
 from matchmaking.tournaments.round_robin import RoundRobin, circle
+from matchmaking.tournaments.swiss import Swiss
 from tests.matchmaking.tournament_play import at_random, names, play_out, stronger_seed
 
 
@@ -106,6 +108,12 @@ def test_a_gauntlet_ranks_by_the_share_of_points() -> None:
         (lambda: RoundRobin(["a", "b", "a"], 1), "'a' is named twice"),
         (lambda: Gauntlet(["a", "b"], 1, 2), "a gauntlet of 2 players has 1 to 1 challengers, not 2"),
         (lambda: Gauntlet(["a", "b"], 1, 0), "not 0"),
+        (lambda: RoundRobin(["a", "b"], 1, 10**12), "1 to 100,000 encounters, not 1,000,000,000,000"),
+        (lambda: RoundRobin(["a", "b"], 1, 0), "1 to 100,000 encounters, not 0"),
+        (lambda: RoundRobin(["a", "b"], 0), "1 to 1,000,000 pairs of matches, not 0"),
+        (lambda: Gauntlet(names(2000), 1, 1000), "1 to 100,000 encounters, not 1,000,000"),
+        (lambda: Swiss(names(5000), 1, 4999), "1 to 100,000 encounters, not 12,497,500"),
+        (lambda: Knockout(["a", "b"], 10**9), "1 to 1,000,000 pairs of matches, not 1,000,000,000"),
     ],
 )
 def test_what_is_no_tournament(make: object, message: str) -> None:
