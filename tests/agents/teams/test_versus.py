@@ -149,7 +149,7 @@ def test_without_a_state_of_its_own_the_arena_shows_all_observations_ones_own_fi
     spec = versus.spec
     state = versus.reset(torch.zeros(2, spec.reset_uniforms))
     chance = uniforms(derive_seeds(0, 2), 0, spec.step_uniforms)
-    state = versus.step(state, torch.tensor([[1], [1]]), chance, torch.ones(2, dtype=torch.bool)).state
+    state = versus.step(state, torch.tensor([[1], [0]]), chance, torch.ones(2, dtype=torch.bool)).state
     seen = arena.observe(state).observation.flatten(1)
     width = seen.shape[1] // 2
     given = versus.global_state(state)
