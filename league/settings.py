@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from agents.scripted.registry import anchors, is_scripted
 from agents.teams import registry
 from agents.toml import TOMLError, loads
-from league.config import LeagueConfig, Table
+from league.config import LeagueConfig, Table, TeamConfig
 from league.errors import ConfigError, suggestion
 from league.files import read_bounded, replace_text
 from league.toml import dumps
@@ -189,8 +189,29 @@ def validate(layers: Sequence[Layer]) -> LeagueConfig:
     for name, team in config.teams.items():
         if is_scripted(name):
             raise ConfigError(f"{source_of(['teams', name], layers)}: teams.{name}: a scripted player has this name")
-        algorithm_settings(team.algorithm, team.preset, layers, ("teams", name))
+        team_settings(team, layers, ("teams", name))
     return config
+
+
+def team_settings(team: TeamConfig, layers: Sequence[Layer], place: Sequence[str]) -> BaseModel:
+    """The settings of a team's algorithm, with the team's own number of environments where it has one.
+
+    Args:
+        team: the team.
+        layers: of settings.
+        place: its table in them.
+
+    Raises:
+        ConfigError: see `algorithm_settings`; or the settings do not allow so many environments.
+    """
+    _, config = algorithm_settings(team.algorithm, team.preset, layers, place)
+    if team.environments is None or "environments" not in type(config).model_fields:
+        return config
+    try:
+        return type(config).model_validate(config.model_dump() | {"environments": team.environments})
+    except ValidationError as error:
+        told = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{source_of([*place, 'environments'], layers)}: {'.'.join(place)}: {told}") from error
 
 
 def algorithm_settings(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from agents.checkpoint import CheckpointStore
 from agents.teams import registry
-from agents.teams.core import TeamLearner
+from agents.teams.core import TeamLearner, TeamMisfitError
 from agents.teams.lanes import TeamLanes, shape_of
 from agents.teams.policy import TeamPolicy, save_team
 from agents.teams.versus import Versus
@@ -77,10 +77,14 @@ class HostedTeam:
         learner: what trains it.
 
     Raises:
-        agents.teams.core.TeamMisfitError: arena and algorithm do not fit together.
+        TeamMisfitError: arena and algorithm do not fit together, or the environments are an odd number.
     """
 
     def __init__(self, arena: Arena, plan: TeamPlan, device: torch.device) -> None:
+        if plan.environments % 2:
+            raise TeamMisfitError(
+                f"{plan.environments} environments cannot be shared out evenly among two seats: set an even number"
+            )
         self.plan, self._device = plan, device
         self.lanes = TeamLanes(plan.lane_size, device)
         self.versus = Versus(arena, self.lanes)
@@ -117,7 +121,7 @@ class TeamTrainer:
         seed: of the choice of opponents.
 
     Raises:
-        agents.teams.core.TeamMisfitError: the arena and an algorithm do not fit together.
+        TeamMisfitError: the arena and an algorithm do not fit together.
     """
 
     def __init__(

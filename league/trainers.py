@@ -14,7 +14,7 @@ from agents.networks import Network
 from arenas.core import Arena
 from league.config import LeagueConfig
 from league.errors import InputError
-from league.settings import Layer, algorithm_settings
+from league.settings import Layer, nest, team_settings
 from league.team_trainer import HostedTeam, TeamPlan, TeamTrainer
 from league.team_weights import OpponentTeams
 from league.training import Trainer, Training, TrainingSetup
@@ -72,7 +72,8 @@ def team_plans(config: LeagueConfig) -> dict[str, TeamPlan]:
     """How each team of a league is trained, by the name of its learner."""
     plans: dict[str, TeamPlan] = {}
     for number, (name, team) in enumerate(config.teams_by_name().items()):
-        _, settings = algorithm_settings(team.algorithm, team.preset, [Layer(f"teams.{name}", team.settings)])
+        table = nest(("teams", name), team.model_dump(mode="json"))
+        settings = team_settings(team, [Layer("league.toml", table)], ("teams", name))
         environments = team.environments or dict(settings).get("environments", ENVIRONMENTS)
         plans[name] = TeamPlan(
             algorithm=team.algorithm,

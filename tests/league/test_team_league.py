@@ -187,6 +187,10 @@ def test_what_of_the_teams_does_not_fit_the_arena_is_said_at_the_start(tmp_path:
     config = validate([Layer("file", {"arena": "soccer", "teams": {"q": own}})])
     with pytest.raises(InputError, match=r"teams\.q \(qmix\): qmix: value decomposition .* set reward = 'team'"):
         check_teams(config, arenas.make("soccer"))
+    odd = {"algorithm": "qmix", "settings": {"environments": 15}}
+    config = validate([Layer("file", {"arena": "soccer", "teams": {"q": odd}})])
+    with pytest.raises(InputError, match=r"teams\.q \(qmix\): 15 environments cannot be shared out evenly"):
+        check_teams(config, arenas.make("soccer"))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +208,10 @@ def test_what_of_the_teams_does_not_fit_the_arena_is_said_at_the_start(tmp_path:
         ({"algorithm": "qmix", "role": "team"}, r"teams\.q\.role = 'team' is not valid; valid: league_exploiter, main"),
         ({"algorithm": "qmix", "environments": 3}, r"teams\.q\.environments = 3 .* a multiple of 2"),
         ({"algorithm": "mappo", "settings": {"critic": "agent", "agent_ids": False}}, r"set agent_ids = true"),
+        (
+            {"algorithm": "mappo", "environments": 2, "settings": {"minibatches": 4}},
+            r"file: teams\.q: minibatches: 2 episodes cannot be cut into 4 parts",
+        ),
         ({}, r"the key 'teams\.q\.algorithm' is missing"),
     ],
 )
