@@ -83,20 +83,29 @@ MUTATIONS = {
         red=("one lease a call",),
     ),
     "position apart": Mutation(
-        "the position in the log is saved a step after the ratings",
+        "the position in the log is saved a moment after the ratings",
         (
             Edit(COMMIT, "if tonumber(position or 0) ~= tonumber(ARGV[2]) then\n  return 0\nend\n", ""),
             Edit(COMMIT, "'commit', ARGV[1], 'position', ARGV[3])", "'commit', ARGV[1])"),
             Edit(
-                "matchmaking/fold.py",
-                "        state = self._state or self._store.ratings.state()\n",
-                "        if self._state is not None:\n"
-                "            self._store.session.call('set_field', ['fold'], 'position', self._state.position, 0)\n"
-                "        state = self._state or self._store.ratings.state()\n",
+                "matchmaking/rating_store.py",
+                '        return bool(\n            self._session.call(\n                "commit_ratings",\n',
+                "        return self._apart(\n            position,\n            self._session.call(\n"
+                '                "commit_ratings",\n',
+            ),
+            Edit(
+                "matchmaking/rating_store.py",
+                "    def replace(\n",
+                "    def _apart(self, position: int, done: int) -> bool:\n"
+                "        import time\n\n"
+                "        time.sleep(0.05)\n"
+                "        self._session.call('set_field', ['fold'], 'position', position, 0)\n"
+                "        return bool(done)\n\n"
+                "    def replace(\n",
             ),
         ),
         only="rater",
-        kills=12,
+        kills=20,
         red=("every match counts once", "replay is bit-equal"),
     ),
     "pointer first": Mutation(
