@@ -79,8 +79,8 @@ class MatchRecord(_Model):
     id: str
     arena: str
     options: dict[str, Any] = {}
-    seed: int
-    game: int = Field(default=0, ge=0)
+    seed: int = Field(ge=-(2**63), lt=2**63)
+    game: int = Field(default=0, ge=0, lt=2**31)
     players: tuple[str, ...]
     actions: tuple[int | tuple[int, ...], ...]
     forfeits: tuple[ForfeitNote, ...] = ()

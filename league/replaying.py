@@ -15,6 +15,7 @@ from arenas.core import Arena
 from arenas.match import BATCH
 from arenas.replay import MatchRecord
 from league.errors import InputError, StateMismatchError
+from league.files import read_bounded
 from league.rated import play_rated, records
 from league.replays import ReplayStore
 from league.roster import Roster, UnplayableError
@@ -25,6 +26,8 @@ from matchmaking.service import Matchmaker
 CHUNK = 2000  # results of the log that are read at once
 AGAIN = (Kind.FROZEN, Kind.SCRIPTED)
 """Players that play the same match again from its seed."""
+
+LARGEST = 256 * 1024**2  # bytes of a file of matches
 
 
 class MatchFile(BaseModel):
@@ -135,6 +138,6 @@ def read_records(path: Path) -> list[MatchRecord]:
         InputError: they are none.
     """
     try:
-        return list(MatchFile.model_validate_json(path.read_text(encoding="utf-8")).matches)
-    except (UnicodeDecodeError, ValidationError) as error:
+        return list(MatchFile.model_validate_json(read_bounded(path, LARGEST)).matches)
+    except ValidationError as error:
         raise InputError(f"{path} holds no match that `league replay --json` wrote") from error

@@ -146,7 +146,8 @@ class SnapshotReader:
                 learners.append(row.model_copy(update=still) if state == STOPPED else row)
         states = [bot.state for bot in store.bots.all().values()]
         by_id = {player.id: player for player in players}
-        board = sorted(ratings.items(), key=lambda item: (3 * item[1].sigma - item[1].mu, item[0]))
+        known = [(player, rating) for player, rating in ratings.items() if player in by_id]  # others came in between
+        board = sorted(known, key=lambda item: (3 * item[1].sigma - item[1].mu, item[0]))
         return Snapshot(
             run=store.info.name,
             arena=store.info.arena,

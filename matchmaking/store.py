@@ -169,7 +169,7 @@ class Store:
         )
         if index < 0:
             raise NameTakenError(
-                f"the name {player.name!r} belongs to player {text.decode()}: names are unique in a run"
+                f"the name {player.name!r} belongs to player {text.decode(errors='replace')}: names are unique in a run"
             )
         with intact(self.session.run, "players"):
             stored = Player.model_validate_json(text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 import arenas
 from arenas.core import Arena
@@ -162,3 +163,10 @@ def test_a_foreign_arena() -> None:
             for record in records(arena, pairs=2, fail=(3,)):
                 frames = list(replay(arena, record))
                 assert frames[-1].last
+
+
+@pytest.mark.parametrize("change", [{"seed": 2**63}, {"seed": -(2**63) - 1}, {"game": -1}, {"game": 2**31}])
+def test_numbers_that_no_tensor_holds_are_of_no_record(change: dict[str, int]) -> None:
+    (record, _) = records(ARENAS["tic_tac_toe"], pairs=1)
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        MatchRecord.model_validate_json(record.model_copy(update=change).model_dump_json())

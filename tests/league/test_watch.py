@@ -11,7 +11,7 @@ from rich.console import Console
 from league.snapshot import LearnerRow, RatedRow, Snapshot, SnapshotReader
 from league.text import amount, duration, percent
 from league.watch import LineReporter, LiveReporter, make_reporter, render, summary
-from matchmaking.records import Kind, LearnerStatus, Player, Role, new_id
+from matchmaking.records import Kind, LearnerStatus, Player, Rating, Role, new_id
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
 from tests.league.conftest import VERSIONS, fill
@@ -131,6 +131,14 @@ def test_a_snapshot_of_a_run(matchmaker: Matchmaker) -> None:
     assert snapshot.population == len(matchmaker.players()) - 2
     assert SnapshotReader(matchmaker).read(state="stopped").samples_per_second == 0
     assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+
+
+def test_who_was_registered_and_rated_while_a_run_is_read_is_in_the_next_snapshot(
+    matchmaker: Matchmaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratings = matchmaker.ratings() | {"p_newcomer": Rating(mu=90.0)}
+    monkeypatch.setattr(matchmaker, "ratings", lambda: ratings)
+    assert "p_newcomer" not in {row.id for row in SnapshotReader(matchmaker).read().board}
 
 
 def test_rates_are_what_happened_between_two_readings(matchmaker: Matchmaker) -> None:
