@@ -256,7 +256,8 @@ class TeamTrainer:
             hosted.begin(extra["resets"][player])
             hosted.samples = extra["samples"][player]
             try:
-                hosted.learner.load_state(below(f"{player}.", tensors))
+                saved = below(f"{player}.", tensors)
+                hosted.learner.load_state({name: whole(tensor) for name, tensor in saved.items()})
             except KeyError as error:
                 raise ValueError(f"it has no {error} of {hosted.plan.algorithm}: was the algorithm changed?") from error
             self.rules[player].load_state(extra["rules"][player])
@@ -270,3 +271,8 @@ def compact(tensor: Tensor) -> Tensor:
         return tensor
     small = tensor.to(torch.int8)
     return small if torch.equal(small.to(torch.float32), tensor) else tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """What `compact` was given: learners themselves keep nothing in such bytes."""
+    return tensor.to(torch.float32) if tensor.dtype is torch.int8 else tensor

@@ -14,7 +14,8 @@ from agents.teams import registry
 from agents.teams.policy import TeamPolicy, load_team, save_team
 from arenas.core import Arena
 from arenas.registry import make
-from league.team_trainer import HostedTeam, TeamPlan, TeamTrainer, compact
+from league import team_trainer
+from league.team_trainer import HostedTeam, TeamPlan, TeamTrainer, compact, whole
 from league.team_weights import CAPACITY, OpponentTeams, publish_team
 from league.training import Iteration
 from league.weights import LiveWeights
@@ -166,7 +167,9 @@ def test_a_reset_forgets_everything_of_one_team_and_nothing_of_the_others() -> N
         assert not torch.equal(trained[player], first[player])
 
 
-def test_it_goes_on_from_its_state_to_the_last_bit() -> None:
+@pytest.mark.parametrize("worth", [1, 10**9])
+def test_it_goes_on_from_its_state_to_the_last_bit(worth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team_trainer, "WORTH_COMPACTING", worth)
     one, other = (trainer("small", "mappo", "separate", "qmix", "large") for _ in range(2))
     for _ in range(4):
         one.iterate()
@@ -183,11 +186,11 @@ def test_it_goes_on_from_its_state_to_the_last_bit() -> None:
 
 
 def test_what_agents_see_in_a_grid_is_saved_in_a_byte_each_and_nothing_is_lost() -> None:
-    whole = torch.randint(-3, 128, (300, 300), generator=torch.Generator().manual_seed(0)).float()
-    assert compact(whole).dtype is torch.int8
-    assert torch.equal(compact(whole).float(), whole)
-    for other in (whole + 0.5, whole * 100, whole[:9], whole.double(), whole.to(torch.int64)):
-        assert compact(other) is other
+    seen = torch.randint(-3, 128, (300, 300), generator=torch.Generator().manual_seed(0)).float()
+    assert compact(seen).dtype is torch.int8
+    assert torch.equal(whole(compact(seen)), seen)
+    for other in (seen + 0.5, seen * 100, seen[:9], seen.double(), seen.to(torch.int64)):
+        assert compact(other) is whole(other) is other
 
 
 def test_a_state_of_other_players_or_another_algorithm_is_refused() -> None:
