@@ -8,6 +8,7 @@ then registers the player: nobody hears of a copy that a kill could take back.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -64,6 +65,10 @@ class Career(BaseModel):
     episodes_at_freeze: int = 0
 
 
+UNFIT = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+"""What a saved state of the wrong shape leads to: a key that is missing, a tensor or a number of another kind."""
+
+
 class Learner:
     """The players of one process and everything around their training.
 
@@ -114,9 +119,10 @@ class Learner:
                 exact = self._load(saved) and exact
             for player in self.players:
                 learner_state.check_copies(self.population, player, self.careers[player.id].generation)
-        except ValueError as error:
+        except UNFIT as error:
             what = "does not fit this run" if saved is not None else "is missing"
-            raise StateMismatchError(f"{self.states.pointer} {what}: {error}") from error
+            reason = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            raise StateMismatchError(f"{self.states.pointer} {what}: {reason}") from error
         if not exact:
             for player in self.players:
                 self.population.load_row(player.id, self.store.payoff_row(player.id))
@@ -323,7 +329,7 @@ class Learner:
                     pool_win_rate=self._pool_win_rate(player),
                     samples_per_second=recent.samples_per_second(player.id),
                     episodes=career.episodes,
-                    numbers=recent.figures(player.id),
+                    numbers={name: each for name, each in recent.figures(player.id).items() if math.isfinite(each)},
                 )
             )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import JsonValue
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from agents.state_store import SavedState
 from league.config import LeagueConfig
+from league.errors import StateMismatchError
 from league.training import Training
 from matchmaking.population import Population
 from matchmaking.records import Counters, Player
@@ -47,8 +47,13 @@ def as_before(config: LeagueConfig, saved: SavedState | None) -> LeagueConfig:
     """The configuration with the precision that an earlier start has picked, where it is to be picked."""
     if saved is None or config.learners.precision != "auto":
         return config
-    extra: Mapping[str, Any] = saved.extra
-    learners = config.learners.model_copy(update={"precision": _PRECISIONS[extra["machine"]["precision"]]})
+    machine = saved.extra.get("machine")
+    name = str(machine.get("precision")) if isinstance(machine, dict) else "unknown"
+    if name not in _PRECISIONS:
+        raise StateMismatchError(
+            f"a learner's state was saved in the precision {name}, not in {' or '.join(_PRECISIONS)}"
+        )
+    learners = config.learners.model_copy(update={"precision": _PRECISIONS[name]})
     return config.model_copy(update={"learners": learners})
 
 
