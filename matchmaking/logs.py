@@ -80,9 +80,10 @@ class Log:
     def length(self) -> int:
         """How many entries it has, in files and in Redis."""
         while True:
+            base = self._base
             length = int(self._session.read("LLEN", self.name))
-            if self._known():
-                return self._base + length
+            if self._still(base):
+                return base + length
 
     def in_redis(self) -> int:
         """How many of its entries Redis holds."""
@@ -102,9 +103,9 @@ class Log:
             if position >= base:
                 last = -1 if end is None else end - base - 1
                 found: list[bytes] = self._session.read("LRANGE", self.name, position - base, last)
-                if self._known():
+                if self._still(base):
                     return entries + found
-            elif self._known():
+            elif self._still(base):
                 entries += self._from_files(position, base if end is None else min(end, base))
             if self._base < base:  # it was begun anew
                 entries.clear()
@@ -177,13 +178,15 @@ class Log:
             )
         )
 
-    def _known(self) -> bool:
-        """Whether as many entries lie in files as was thought; from now on it is."""
+    def _still(self, base: int) -> bool:
+        """Whether so many entries lie in files as before; how many it is now is remembered.
+
+        Compared with the caller's own number: another thread may have learnt of a new one meanwhile.
+        """
         stored = self._session.read("HGET", "archived", self.name)
         with intact(self._session.run, "archived"):
-            base = int(stored or 0)
-        same, self._base = base == self._base, base
-        return same
+            self._base = now = int(stored or 0)
+        return now == base
 
     def _from_files(self, since: int, end: int) -> list[bytes]:
         entries: list[bytes] = []

@@ -148,6 +148,26 @@ def test_killed_between_file_and_record(store: Store, monkeypatch: pytest.Monkey
     assert everything(store) == before
 
 
+def test_threads_that_share_a_log_read_the_same(store: Store) -> None:
+    """A thread that learns of a moved part between another's two steps does not mislead it."""
+    play(store, 60, 0)
+    log, before = store.logs["episodes"], store.logs["episodes"].read()
+    read = store.session.read
+    moved: list[int] = []
+
+    def interrupted(command: str, key: str, *arguments: str | bytes | int | float) -> object:
+        answer = read(command, key, *arguments)
+        if command == "LRANGE" and key == "episodes" and not moved:
+            moved.append(1)
+            compact(store, keep=5, segment=10)
+            assert log.length() == 60, "the other thread knows of it now"
+        return answer
+
+    store.session.read = interrupted  # type: ignore[method-assign]
+    assert log.read(3) == before[3:]
+    assert moved
+
+
 def test_letting_go_twice_and_of_the_wrong_entries(store: Store) -> None:
     play(store, 6, 0)
     log = store.logs["episodes"]
