@@ -14,6 +14,9 @@ from agents.play import sample
 from agents.settings import NetworkConfig
 from arenas.core import Arena, ArenaSpec, Observation
 
+LARGEST = 1e8
+"""Of a logit that is played by. Weights may be such that it is infinite, and an action is legal all the same."""
+
 
 class PolicyAgent:
     """Plays one policy; every environment of the batch has its own memory.
@@ -42,10 +45,10 @@ class PolicyAgent:
         output = self.network.apply(self._parameters, seen.float().unsqueeze(0), self._memory)
         if self._memory is not None and output.memory is not None:
             self._memory = torch.where(live.view(1, -1, 1), output.memory, self._memory)
-        logits = torch.where(mask, output.logits[0], -torch.inf)
+        logits = (output.logits[0] / (self.temperature or 1.0)).clamp(-LARGEST, LARGEST)
         if self.temperature == 0:
-            return logits.argmax(-1)
-        return sample(output.logits[0] / self.temperature, mask, uniforms)[0]
+            return torch.where(mask, logits, -torch.inf).argmax(-1)
+        return sample(logits, mask, uniforms)[0]
 
     @torch.inference_mode()
     def probabilities(self, observation: Observation) -> Tensor:

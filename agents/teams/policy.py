@@ -20,6 +20,7 @@ from agents.checkpoint import (
 )
 from agents.core import Parameters
 from agents.play import sample
+from agents.policy import LARGEST
 from agents.teams.core import TeamSetup
 from agents.teams.curriculum import Stage
 from agents.teams.networks import TeamNetwork
@@ -103,9 +104,10 @@ class TeamPolicy:
             self._memory = torch.where(flags, memory, self._memory)
         answers = self.setup.by_agent(outputs.unsqueeze(1))[:, 0]  # [B of all teams, N, A]
         logits = answers.reshape(self._held, -1, agents, self.setup.num_actions).transpose(1, 2).reshape(rows, -1)
+        logits = (logits / (self.temperature or 1.0)).clamp(-LARGEST, LARGEST)
         if self.temperature == 0:
             return torch.where(mask, logits, -torch.inf).argmax(dim=1)
-        return sample(logits / self.temperature, mask, uniforms)[0]
+        return sample(logits, mask, uniforms)[0]
 
     def _rows(self, live: Tensor) -> Tensor:
         """bool [teams held, N, B] as the networks' rows [P, S, 1]."""

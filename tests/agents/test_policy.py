@@ -16,6 +16,7 @@ from agents.policy import PolicyAgent, load_agent
 from agents.settings import NetworkConfig
 from agents.stack import PolicyStack
 from arenas.core import Arena, Observation
+from arenas.match import play_matches
 
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(hidden=(16, 8))
@@ -189,3 +190,15 @@ def test_a_manifest_without_a_network_is_an_error_of_the_checkpoint(board: Arena
     sha = store.save(one_policy(network, weights), strange)
     with pytest.raises(CheckpointError, match=r"describes no network for tic_tac_toe: .*hidden"):
         load_agent(store.path(sha), board)
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan, 3e38, -3e38])
+@pytest.mark.parametrize("temperature", [0.0, 1e-300, 1.0, torch.inf])
+def test_whatever_its_weights_are_it_plays_by_the_rules(
+    board: Arena, store: CheckpointStore, value: float, temperature: float
+) -> None:
+    network, weights = live_weights(board)
+    strange = {name: torch.full_like(each, value) for name, each in one_policy(network, weights).items()}
+    sha = store.save(strange, manifest(board))
+    agent = load_agent(store.path(sha), board, temperature=temperature)
+    play_matches(board, [agent, agent], torch.arange(4))  # the referee refuses an illegal action
