@@ -51,6 +51,7 @@ class LeagueMachine(RuleBasedStateMachine):
         self.model = LeagueModel(self.store.info.decay)
         self._begin_processes()
         self.last_token = 0
+        self.newest: dict[str, Lease] = {}  # of each pairing
         self.learners = [self._registered(Player(id=f"l{n}", name=f"l{n}", kind=Kind.LEARNER)) for n in (0, 1)]
         for n in (0, 1):
             self._registered(Player(id=f"s{n}", name=f"s{n}", kind=Kind.SCRIPTED))
@@ -195,6 +196,7 @@ class LeagueMachine(RuleBasedStateMachine):
         assert not self.model.withdrawn & {lease.pairing.a, lease.pairing.b}
         assert lease.token > self.last_token
         self.last_token = lease.token
+        self.newest[lease.pairing.id] = lease
         self.model.handed_out(lease, seconds)
         return lease
 
@@ -229,6 +231,24 @@ class LeagueMachine(RuleBasedStateMachine):
     @rule(lease=leases, give_up_after=st.sampled_from([0, 1, 2]))
     def abort(self, lease: Lease, give_up_after: int) -> None:
         assert self.store.queue.abort(lease, "reason", give_up_after) == self.model.abort(lease, give_up_after)
+
+    def _late(self) -> list[Lease]:
+        """Leases that have expired and whose pairings wait, not handed out again yet: they still count."""
+        model = self.model
+        return [lease for name, lease in self.newest.items() if model.holds(lease) and name in model.queue]
+
+    @precondition(lambda self: self._late())
+    @rule(data=st.data(), what=st.sampled_from(["heartbeat", "report", "abort"]))
+    def late(self, data: st.DataObject, what: str) -> None:
+        """A worker that was given up comes back in time."""
+        lease = data.draw(st.sampled_from(self._late()))
+        if what == "heartbeat":
+            assert self.matchmaker.heartbeat(lease, 1500.0) is not None
+            assert self.model.extend(lease, 1500.0)
+        elif what == "report":
+            assert self.matchmaker.report_match(lease, "wl") is self.model.report_match(lease, "wl")
+        else:
+            assert self.store.queue.abort(lease, "reason") == self.model.abort(lease, 0)
 
     @rule(turns=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 2)), min_size=1, max_size=4))
     def rate(self, turns: list[tuple[int, int]]) -> None:
