@@ -15,6 +15,7 @@ from arenas.core import Arena, State, Step
 from arenas.games.foraging import ACTIONS, LOAD, NORTH, STAY
 from arenas.random import derive_seeds, uniforms
 from arenas.shaping import DifferenceRewards, Potential, PotentialShaping
+from arenas.wrapping import WrappedArena
 
 GRID_GAMES: tuple[tuple[str, dict[str, object]], ...] = (
     ("foraging", {"size": 5, "players": 3, "foods": 2, "force_coop": False, "penalty": 0.1, "masks": False}),
@@ -135,6 +136,24 @@ def test_who_cannot_do_the_same_again_takes_the_first_legal_action_and_an_ended_
     assert shaped.step(state, torch.tensor([[LOAD, LOAD]])).rewards.tolist() == [[1.5, 1.5]]
     # The first walks away and cannot load again: it costs nobody anything, as would its staying.
     assert shaped.step(state, torch.tensor([[NORTH, STAY]])).rewards.tolist() == [[0.0, 0.0]]
+
+
+class Strict(WrappedArena):
+    """An arena that takes no illegal action: what comes of one is unspecified."""
+
+    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
+        mask = self.arena.observe(state).action_mask
+        legal = mask.gather(2, actions.unsqueeze(2)).squeeze(2) | ~mask.any(dim=2)
+        assert (legal if live is None else legal | ~live[:, None]).all()
+        return self.arena.step(state, actions, uniforms, live)
+
+
+@pytest.mark.parametrize("default", [LOAD, None])
+def test_no_counterfactual_plays_what_is_not_legal(default: int | None) -> None:
+    arena = Strict(arenas.make("foraging", size=5, players=3))
+    state, actions, _ = played(arena)
+    assert not arena.observe(state).action_mask.all()
+    DifferenceRewards(arena, default, steps=3).step(state, actions)
 
 
 def test_the_sum_of_differences_has_another_aim_than_the_team() -> None:
