@@ -64,7 +64,9 @@ class MatchQueue:
 
     def extend(self, lease: Lease, seconds: float) -> Lease | None:
         """Heartbeat of a lease: its deadline is `seconds` from now; None where the lease is lost."""
-        deadline = self._session.call("extend", ["queue", "leases", "holders"], lease.pairing.id, lease.token, seconds)
+        deadline = self._session.call(
+            "extend", ["queue", "leases", "holders", "expiries"], lease.pairing.id, lease.token, seconds
+        )
         return None if deadline is None else lease.model_copy(update={"deadline": float(deadline)})
 
     def report(self, lease: Lease, outcomes: str, forfeits: Sequence[Forfeit] = ()) -> Reported:

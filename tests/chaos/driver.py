@@ -70,6 +70,7 @@ class Driver:
     def __init__(self, league: League, say: Callable[[str], None]) -> None:
         self.league, self.say, self.story = league, say, Story()
         self.incidents: list[str] = []
+        self._told = False  # to end
         self._frozen: list[tuple[float, int, Proc]] = []  # a heap by the time at which it is to go on
 
     def drive(self, plan: Iterator[Fault], over: Callable[[], bool]) -> None:
@@ -151,6 +152,7 @@ class Driver:
         if not processes.same(victim):
             return False
         os.kill(victim.pid, number)
+        self._told |= number is signal.SIGINT
         if fault.action is Action.FREEZE:
             heapq.heappush(self._frozen, (time.monotonic() + fault.seconds, victim.pid, victim))
         self.story.done[fault.kind, fault.action] += 1
@@ -182,8 +184,10 @@ class Driver:
         if league.pid is not None or not league.run.config_file.exists():
             return
         code = league.ended()
-        if code not in (-signal.SIGKILL, 130):
+        told = (130, 1) if self._told else ()  # 1 where somebody was killed over his last state
+        if code != -signal.SIGKILL and code not in told:
             self.incidents.append(f"a supervisor ended by itself with exit code {code}")
+        self._told = False
         league.call("resume", NAME)
 
 

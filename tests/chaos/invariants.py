@@ -119,7 +119,11 @@ def replay_equal(evidence: Evidence) -> Iterator[str]:
         "nash_weight",
     )
     replayed = [{column: row.model_dump(mode="json")[column] for column in columns} for row in board.players]
-    published = json.loads((evidence.run.exports / "leaderboard.json").read_text())["players"]
+    exported = evidence.run.exports / "leaderboard.json"
+    if not exported.exists():
+        yield "no standings were published"
+        return
+    published = json.loads(exported.read_text())["players"]
     if replayed != [{column: row[column] for column in columns} for row in published]:
         yield "the published standings are not those of the log"
 
@@ -178,7 +182,8 @@ def one_lease_a_call(evidence: Evidence) -> Iterator[str]:
 def handed_out_again(evidence: Evidence) -> Iterator[str]:
     """An expired lease is somebody else's within twice its time, unless nobody asked: it waits for no other pairing.
 
-    From the third time on it waits behind the others, lest a pairing that kills its workers starve them.
+    Only the pairings of newcomers are put before it. From the third time on it waits behind all others, lest a pairing
+    that kills its workers starve them.
     """
     ledger, seconds = evidence.ledger, evidence.lease_seconds
     again: list[bool] = []  # whether each hand-out is of a pairing whose lease has expired
@@ -194,10 +199,11 @@ def handed_out_again(evidence: Evidence) -> Iterator[str]:
             continue
         later = list(zip(ledger.grants, again, strict=True))[number + 1 :]
         successor = next((other.at for other, _ in later if other.pairing == grant.pairing), math.inf)
-        first = [other for other, old in later if not old and grant.deadline + seconds < other.at < successor]
-        if first:
+        others = [other for other, old in later if not old and grant.deadline + seconds < other.at < successor]
+        served = [other.pairing for other in others if other.pairing not in ledger.first]
+        if served:
             waited = min(successor, ledger.now) - grant.deadline
-            yield f"{grant.pairing} was nobody's for {waited:.1f} s after its lease, others were: {len(first)}"
+            yield f"{grant.pairing} was nobody's for {waited:.1f} s after its lease, but {served[0]} was somebody's"
 
 
 def checkpoints_whole(evidence: Evidence) -> Iterator[str]:

@@ -57,6 +57,7 @@ class Ledger:
     Attributes:
         queued: ids of all pairings that were ever queued.
         grants: every hand-out of a lease, in order.
+        first: ids of pairings that were put before all that waited: those of newcomers.
         queue, leased, dropped: ids as they stand in the end.
         matches: the log of rated matches as it was written, a JSON text each.
         reports: the log of episodes as it was written.
@@ -66,6 +67,7 @@ class Ledger:
 
     queued: set[str] = field(default_factory=set)
     grants: list[Grant] = field(default_factory=list)
+    first: set[str] = field(default_factory=set)
     queue: list[str] = field(default_factory=list)
     leased: dict[str, float] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
@@ -187,6 +189,8 @@ class _Reader:
         queue = self.ledger.queue
         if name in ("RPUSH", "LPUSH"):
             queue.insert(len(queue) if name == "RPUSH" else 0, texts[0])
+            if name == "LPUSH" and texts[0] not in self._open:
+                self.ledger.first.add(texts[0])
             self._end(texts[0], "returned" if texts[0] in given_back else "expired")
         elif name == "LPOP":
             queue.pop(0)

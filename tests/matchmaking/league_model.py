@@ -114,6 +114,7 @@ class LeagueModel:
             return False
         if lease.pairing.id in self.queue:
             self.queue.remove(lease.pairing.id)
+            self.expiries[lease.pairing.id] -= 1
         self._set_deadline(lease.pairing.id, seconds)
         return True
 

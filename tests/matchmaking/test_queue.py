@@ -141,6 +141,13 @@ def test_a_pairing_that_kills_its_workers_does_not_starve_the_others(store: Stor
     assert [_lease(store, f"w{n}").pairing.id for n in range(2)] == ["m_2", "m_1"]
 
 
+def test_an_expiry_that_its_worker_survived_says_nothing_against_the_pairing(store: Store) -> None:
+    late = _beside_another(store, expired=True)
+    assert store.queue.extend(late, PAST) is not None
+    store.queue.enqueue([_pairing(3)])
+    assert [_lease(store, f"w{n}", PAST).pairing.id for n in range(2)] == ["m_2", "m_2"], "two expiries, not three"
+
+
 def test_how_often_a_lease_expired_is_forgotten_with_its_pairing(store: Store) -> None:
     store.queue.enqueue([_pairing(1), _pairing(2)])
     for _ in range(2):
