@@ -87,7 +87,7 @@ def rebuild(store: Store, replace: bool = False, settings: RatingSettings = DEFA
 def fold_rows(pairs: Pairs, rows: Iterable[Row], decay: float) -> None:
     """Fold one episode report into the payoff `pairs`, which holds each pair as its lower index sees it."""
     for player, opponent, _, wins, draws, losses in rows:
-        if player == opponent:
+        if player == opponent or wins + draws + losses == 0:
             continue
         key = (player, opponent) if player < opponent else (opponent, player)
         if player > opponent:

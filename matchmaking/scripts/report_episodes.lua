@@ -31,7 +31,8 @@ for i = 1, #rows do
   if a < 0 or b < 0 or a >= number or b >= number then
     return -1
   end
-  if a ~= b then  -- self-play says nothing about win rates
+  local games = rows[i][4] + rows[i][5] + rows[i][6]
+  if a ~= b and games > 0 then  -- self-play says nothing about win rates
     local field = a < b and a .. ':' .. b or b .. ':' .. a
     local place = places[field]
     if not place then
@@ -61,7 +62,7 @@ for r = 1, #rows do
   local row, i = rows[r], place_of_row[r]
   local w, d, l = row[4], row[5], row[6]
   local n = w + d + l
-  if i and n > 0 then
+  if i then
     if row[1] > row[2] then
       w, l = l, w
     end

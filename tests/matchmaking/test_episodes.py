@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from matchmaking.errors import UnknownPlayerError
 from matchmaking.payoff import add
+from matchmaking.rebuild import rebuild
 from matchmaking.records import Counters, EpisodeCount, Player
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
@@ -59,11 +60,14 @@ def test_rows_of_one_pair_in_one_report_are_folded_in_their_order(store: Store) 
 
 
 def test_a_row_without_games_changes_nothing(store: Store) -> None:
-    a, b = make_players(store, 2)
+    a, b, c = make_players(store, 3)
     store.report_episodes([_count(a, b, wins=2)])
     store.report_episodes([_count(a, b)])
     assert store.payoff_row(a.id)[b.id] == add(Counters(), 2, 0, 0)
     assert store.report_episodes([])
+    store.report_episodes([_count(a, c)])
+    assert store.payoff_pairs().keys() == {(0, 1)}, "nor does it make two players have met"
+    assert rebuild(store).exact
 
 
 def test_a_report_with_an_unknown_player_counts_nothing(store: Store) -> None:
