@@ -31,6 +31,7 @@ from agents.teams.core import TeamSetup
 from agents.teams.episodes import Collector, Episodes
 from agents.teams.networks import TeamNetwork, Trained
 from agents.teams.policy import TeamPolicy
+from agents.teams.saved import check_saved, restore
 from agents.value_norm import ValueNorm
 from arenas.core import Arena
 
@@ -217,13 +218,11 @@ class COMA:
         Raises:
             ValueError: it was saved by another algorithm or for other shapes.
         """
-        for name, tensor in self.state().items():
-            if name not in tensors or tensors[name].shape != tensor.shape:
-                raise ValueError(f"saved {self.name}: {name} does not fit {list(tensor.shape)}; by another?")
+        check_saved(self.name, tensors, self.state())
         self.actor.load_tensors("actor", tensors)
         self.critic.load_tensors("critic", tensors)
         self.target.copy_(tensors["target"])
-        self.generator.set_state(tensors["generator"].cpu())
+        restore(self.generator, tensors["generator"])
         self.norm.load_state({name: tensors[f"value_norm.{name}"] for name in self.norm.state()})
         self.environment_steps, self.updates, self.collector.begun = tensors["counters"].tolist()
 

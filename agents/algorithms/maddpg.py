@@ -32,6 +32,7 @@ from agents.teams.episodes import Collector, EpisodeBuffer, Episodes
 from agents.teams.networks import TeamNetwork, Trained
 from agents.teams.policy import TeamPolicy
 from agents.teams.q_settings import Reward
+from agents.teams.saved import check_saved, restore
 from arenas.core import Arena
 
 
@@ -228,6 +229,8 @@ class MADDPG:
         Raises:
             ValueError: it was saved by another algorithm or for other shapes.
         """
+        own = {name: tensor for name, tensor in self.state().items() if not name.startswith("buffer.")}
+        check_saved(self.name, tensors, own)
         self.actor.load_tensors("actor", tensors)
         self.critic.load_tensors("critic", tensors)
         self.buffer.load_tensors(tensors)
@@ -236,7 +239,7 @@ class MADDPG:
         self.rewards.numbers.copy_(tensors["rewards"])
         self.environment_steps, self.updates, self.collector.begun = map(int, tensors["counters"][:3].tolist())
         self._owed = float(tensors["counters"][3])
-        self.generator.set_state(tensors["generator"].cpu())
+        restore(self.generator, tensors["generator"])
 
 
 def build(arena: Arena, config: MADDPGConfig, *, environments: int, seed: int, device: torch.device) -> MADDPG:

@@ -28,6 +28,7 @@ from agents.teams.episodes import Collector, EpisodeBuffer, Episodes
 from agents.teams.networks import TeamNetwork, Trained
 from agents.teams.policy import TeamPolicy
 from agents.teams.q_settings import QConfig, Reward
+from agents.teams.saved import check_saved, restore
 
 
 class Mixer(Protocol):
@@ -298,10 +299,12 @@ class QLearner:
         Raises:
             ValueError: it was saved for other shapes.
         """
+        own = {name: tensor for name, tensor in self.state().items() if not name.startswith("buffer.")}
+        check_saved(self.name, tensors, own)
         self.trained.load_tensors("trained", tensors)
         self.buffer.load_tensors(tensors)
         self.target.copy_(tensors["target"])
         self.rewards.numbers.copy_(tensors["rewards"])
         self.environment_steps, self.updates, self.collector.begun = map(int, tensors["counters"][:3].tolist())
         self._owed = float(tensors["counters"][3])
-        self.generator.set_state(tensors["generator"])
+        restore(self.generator, tensors["generator"])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from agents.teams.core import Behaviour, TeamMisfitError, TeamSetup
+from agents.teams.saved import check_saved
 from arenas.match import RESET_STREAM, STEP_STREAM
 from arenas.random import derive_seeds, uniforms
 
@@ -183,8 +184,18 @@ class EpisodeBuffer:
         return held | {"buffer.next": torch.tensor(self._next)}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `tensors` gave."""
-        self.count = len(tensors["buffer.filled"])
-        self._next = int(tensors["buffer.next"])
+        """Take back what `tensors` gave.
+
+        Raises:
+            ValueError: it was saved for other shapes, or for a smaller buffer.
+        """
+        filled = tensors.get("buffer.filled", torch.zeros(0))
+        count = min(filled.shape[0] if filled.dim() else 0, self.capacity)
+        own = {f"buffer.{name}": tensor[:count] for name, tensor in self.episodes._asdict().items()}
+        check_saved("buffer", tensors, own | {"buffer.next": torch.tensor(self._next)})
+        following = int(tensors["buffer.next"])
+        if not 0 <= following < self.capacity:
+            raise ValueError(f"saved buffer: buffer.next does not fit: {following} of {self.capacity}")
+        self.count, self._next = count, following
         for name, kept in self.episodes._asdict().items():
             kept[: self.count].copy_(tensors[f"buffer.{name}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -268,6 +269,37 @@ def test_a_saved_learner_goes_on_bit_for_bit(name: str) -> None:
 def test_a_state_of_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match=r"trained\.weights does not fit"):
         learner("vdn", Clock(3)).load_state(learner("qmix", Clock(3)).state())
+
+
+CHANGES: dict[str, Callable[[Tensor], Tensor] | None] = {
+    "generator": lambda saved: saved[:-1],
+    "counters": lambda saved: saved * torch.inf,
+    "target": lambda saved: saved[None].expand(3, -1),
+    "rewards": lambda saved: saved.long(),
+    "buffer.filled": lambda saved: saved[None].expand(9, *saved.shape).flatten(0, 1),
+    "buffer.action": None,
+    "buffer.next": lambda saved: saved + 4,
+    "buffer.reward": lambda saved: saved[:, :-1],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_state_of_another_shape_is_refused(name: str) -> None:
+    made = learner("iql", Clock(3), environments=2, network={"hidden": [4], "memory": 0}, buffer=4)
+    for _ in range(2):
+        made.train_step()
+    state, change = made.state(), CHANGES[name]
+    made.load_state(state)
+    changed = {key: tensor for key, tensor in state.items() if key != name}
+    with pytest.raises(ValueError, match="does not fit"):
+        made.load_state(changed if change is None else changed | {name: change(state[name])})
+
+
+def test_a_generator_has_a_state_of_its_own_kind() -> None:
+    made = learner("iql", Clock(3), environments=2, network={"hidden": [4], "memory": 0}, buffer=4)
+    state = made.state()
+    with pytest.raises(ValueError, match="generator does not fit"):
+        made.load_state(state | {"generator": torch.full_like(state["generator"], 255)})
 
 
 def test_rewards_are_standardised_by_all_that_were_seen() -> None:
