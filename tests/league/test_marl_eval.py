@@ -68,6 +68,8 @@ def test_the_structure_is_the_documented_one(trained: Path) -> None:
                 assert set(absolute) == set(step) - {"step_count"}
                 assert all(len(values) == ABSOLUTE * 4 for values in absolute.values())
                 assert len(set(absolute["return_sum"])) == ABSOLUTE * 4, "no episode is played twice"
+                of_evaluation = sum(absolute["return_sum"][:4]) / 4
+                assert of_evaluation != pytest.approx(training.best.return_sum), "these were in no evaluation"
 
 
 def test_the_published_scale_is_there_where_all_tasks_have_it(trained: Path) -> None:
