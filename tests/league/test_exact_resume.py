@@ -22,7 +22,7 @@ from league.errors import StateMismatchError
 from matchmaking.records import Counters
 from matchmaking.server import connect
 from matchmaking.store import Store
-from tests.chaos.leagues import NAME, PATIENCE, RealLeague
+from tests.chaos.leagues import NAME, RealLeague
 from tests.league.interruptions import Choices, Outcome, kill_at, outcome, wild_clock, write_down_choices
 from tests.league.learners import NEVER, KilledError, League, after, rules, steps, stop_after, train
 from tests.league.supervised import ROOT, until
@@ -160,7 +160,7 @@ def test_a_whole_league_whose_supervisor_is_killed_resumes_to_the_same_end(
             league.call(*start)
             for number in range(kills):
                 with league.watched() as store:
-                    until(lambda s=store, n=number: _steps(s) > n * 45_000, "training", PATIENCE)  # type: ignore[misc]
+                    until(lambda s=store, n=number: _steps(s) > n * 45_000, "training", 1500.0)  # type: ignore[misc]
                 league.kill()
                 league.call("resume", NAME)
             code, output = league.wait(1500.0)
