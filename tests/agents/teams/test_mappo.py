@@ -294,8 +294,8 @@ def test_it_learns_to_name_the_cue(variant: str, truncates: bool) -> None:
 
 @pytest.mark.parametrize("name", list(MAPPO_PRESETS))
 def test_it_goes_on_as_if_it_had_not_stopped(name: str) -> None:
-    config = MAPPOConfig.model_validate({**MAPPO_PRESETS[name], "environments": 8})
-    goes_on_as_if_it_had_not_stopped(lambda: mappo.build(Cues(), config, environments=8, seed=1, device=CPU))
+    config = MAPPOConfig.model_validate({**MAPPO_PRESETS[name], "environments": 16})
+    goes_on_as_if_it_had_not_stopped(lambda: mappo.build(Cues(), config, environments=16, seed=1, device=CPU))
 
 
 def test_a_policy_does_not_move_with_further_training() -> None:
