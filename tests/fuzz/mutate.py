@@ -253,7 +253,7 @@ def zip_archive(rng: Random, samples: Sequence[bytes]) -> bytes:
         for number in range(rng.choice((0, 1, 2, 5))):
             info = zipfile.ZipInfo(f"f{number}")
             info.filename = rng.choice(NAMES)
-            info.external_attr = rng.choice((0, 0o100644, 0o120777, 0o040755, 0o060644, 0o010644, 0o777777)) << 16
+            info.external_attr = rng.choice((0, 0o100644, 0o120777, 0o040755, 0o060644, 0o010644, 0o177777)) << 16
             info.date_time = rng.choice(((1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)))
             content = rng.choice((b"", b"def act(o, m, c): return 0\n", rng.randbytes(100), bytes(3_000_000)))
             try:

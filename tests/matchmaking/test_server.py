@@ -188,6 +188,7 @@ def test_a_server_that_dies_at_once_is_reported_with_its_log(tmp_path: Path) -> 
         ("unix:///nowhere/redis.sock", "No such file"),
         ("http://localhost", "is no Redis URL"),
         ("redis://localhost:notaport", "is no Redis URL"),
+        ("redis://a\udcfcb:6379", "codec failed"),
     ],
 )
 def test_an_unreachable_url_is_said_quickly_and_in_one_line(url: str, reason: str) -> None:
