@@ -44,7 +44,8 @@ def found(source: str) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             first = node.args[0] if node.args else None
-            names = [first.value] if called in BY_NAME and isinstance(first, ast.Constant) else []
+            text = first.value if isinstance(first, ast.Constant) else None
+            names = [text] if called in BY_NAME and isinstance(text, str) else []
             pickles = any(word.arg == "allow_pickle" for word in node.keywords)
             if called in LOADERS or pickles:
                 yield called
