@@ -13,8 +13,9 @@ from torch import Tensor
 from agents.checkpoint import CheckpointMisfitError, CheckpointStore, Manifest, read_checkpoint
 from agents.core import Agent, Parameters
 from agents.policy import load_agent
+from agents.teams.core import unlike
 from agents.teams.policy import TeamPolicy, TeamRecord, check_fit, is_team, load_team, team_of, undescribed
-from arenas.core import Arena, ArenaSpec, Observation
+from arenas.core import Arena, Observation
 
 
 class RolesRecord(BaseModel):
@@ -146,11 +147,6 @@ def _below(index: int, parameters: Parameters) -> Parameters:
     return {name.removeprefix(prefix): tensor for name, tensor in parameters.items() if name.startswith(prefix)}
 
 
-def unlike(spec: ArenaSpec) -> bool:
-    """Whether the teams of an arena are not alike: a player of matches, which swap seats, has to play all of them."""
-    return bool(spec.roles) or len({len(team) for team in spec.teams}) > 1
-
-
 def load_player(path: Path, arena: Arena, temperature: float | None = None) -> Agent:
     """The player in a checkpoint: a single agent, a team, or a team for each role.
 
@@ -169,7 +165,7 @@ def load_player(path: Path, arena: Arena, temperature: float | None = None) -> A
     if not is_team(manifest):
         return load_agent(path, arena, temperature=temperature)
     team = load_team(path, arena)
-    if unlike(spec):
+    if unlike(spec):  # a player of matches, which swap seats, has to play all of them
         named = spec.roles or tuple(f"team {index}" for index in range(len(spec.teams)))
         needed = " and ".join(f"{role} ({len(team)})" for role, team in zip(named, spec.teams, strict=True))
         raise CheckpointMisfitError(

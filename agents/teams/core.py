@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from arenas.core import Arena, Turns
+from arenas.core import Arena, ArenaSpec, Turns
 
 if TYPE_CHECKING:
     from agents.teams.policy import TeamPolicy
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 class TeamMisfitError(ValueError):
     """An algorithm, an arena and the options do not fit together; the message says what would."""
+
+
+def unlike(spec: ArenaSpec) -> bool:
+    """Whether the teams of an arena are not alike: by role, by size, or by what their agents see and can do."""
+    columns = [column for column in (spec.action_counts, spec.observation_sizes) if column]
+    agents = {tuple(tuple(column[agent] for column in columns) for agent in team) for team in spec.teams}
+    return bool(spec.roles) or len(agents) > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from agents.teams.core import TeamMisfitError
+from agents.teams.core import TeamMisfitError, unlike
 from agents.teams.lanes import TeamLanes
 from arenas.core import Arena, ArenaSpec, Observation, State, Step, Turns
 
@@ -37,16 +37,9 @@ def check_versus(spec: ArenaSpec) -> None:
         )
     if len(spec.teams) > 2:
         raise TeamMisfitError(f"{spec.name} has {len(spec.teams)} teams, and {wanted}")
-    first, second = spec.teams
-    counts, sizes = spec.action_counts, spec.observation_sizes
-    if spec.roles or len(first) != len(second) or _differ(counts, spec) or _differ(sizes, spec):
-        named = " and ".join(spec.roles) or f"{len(first)} against {len(second)}"
+    if unlike(spec):
+        named = " and ".join(spec.roles) or " against ".join(str(len(team)) for team in spec.teams)
         raise TeamMisfitError(f"{spec.name}: its teams are not alike ({named}), and {wanted}")
-
-
-def _differ(values: tuple[int, ...], spec: ArenaSpec) -> bool:
-    first, second = spec.teams
-    return bool(values) and [values[agent] for agent in first] != [values[agent] for agent in second]
 
 
 def _places(agents: tuple[int, ...]) -> slice | list[int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from agents.teams import registry
-from agents.teams.core import TeamMisfitError, TeamSetup
+from agents.teams.core import TeamMisfitError, TeamSetup, unlike
 from agents.teams.episodes import Collector
 from agents.teams.lanes import TeamLanes, shape_of
 from agents.teams.policy import TeamPolicy
@@ -186,6 +188,22 @@ def test_every_algorithm_trains_against_teams_unchanged(name: str) -> None:
 def test_an_arena_that_does_not_fit_is_told_with_one_that_does(arena: str, message: str) -> None:
     with pytest.raises(TeamMisfitError, match=message):
         check_versus(make(arena).spec)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, False),
+        ({"action_counts": (5, 4, 5, 4), "observation_sizes": (9, 8, 9, 8)}, False),
+        ({"roles": ("up", "down")}, True),
+        ({"teams": ((0,), (1, 2, 3))}, True),
+        ({"action_counts": (5, 5, 4, 4)}, True),
+        ({"action_counts": (5, 5, 5, 5), "observation_sizes": (9, 9, 9, 8)}, True),
+    ],
+)
+def test_teams_are_alike_where_one_can_sit_in_the_others_place(facts: dict[str, object], expected: bool) -> None:
+    spec = soccer(players=2).spec
+    assert unlike(replace(spec, **facts)) is expected  # type: ignore[arg-type]
 
 
 def test_lanes_that_cannot_be_shared_out_evenly_are_refused() -> None:
