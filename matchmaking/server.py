@@ -99,7 +99,8 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0, che
         try:
             with _client(url, connect_timeout, connect_timeout) as probe:  # a silent host costs no full timeout
                 probe.ping()
-        except (redis.exceptions.RedisError, ValueError, OverflowError) as error:  # a host or port that cannot be one
+        # The others: a host or a port that can be none, an option behind `?` that there is not.
+        except (redis.exceptions.RedisError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise unreachable(url, error) from error
     return client
 

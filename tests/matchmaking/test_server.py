@@ -189,6 +189,7 @@ def test_a_server_that_dies_at_once_is_reported_with_its_log(tmp_path: Path) -> 
         ("http://localhost", "is no Redis URL"),
         ("redis://localhost:notaport", "is no Redis URL"),
         ("redis://a\udcfcb:6379", "codec failed"),
+        ("redis://127.0.0.1:1?nosuch=1", "unexpected keyword argument 'nosuch'"),
     ],
 )
 def test_an_unreachable_url_is_said_quickly_and_in_one_line(url: str, reason: str) -> None:
