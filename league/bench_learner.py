@@ -6,6 +6,7 @@ gradient; they are given a second of CPU time, which other programs disturb less
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -106,9 +107,9 @@ class _Stopwatch(Process):
             self.stop()
 
 
-def measure(case: Case) -> dict[str, float]:
-    """Samples a second of CPU time and a second on the wall, in this process."""
-    config = case.config()
+@contextlib.contextmanager
+def bench_run(config: LeagueConfig, frozen: int) -> Iterator[tuple[runs.RunFolder, EmbeddedServer, Store]]:
+    """A run in a folder that goes away, with its server, its learners and `frozen` players for them to meet."""
     with tempfile.TemporaryDirectory(prefix="league-bench-") as folder:
         run = runs.create(Path(folder), config, "bench")
         server = EmbeddedServer(run.redis)
@@ -116,13 +117,20 @@ def measure(case: Case) -> dict[str, float]:
         try:
             store = Store.create(server.url, run.name, config.arena)
             register_players(store, config)
-            register_frozen(store, run, config, case.frozen)
-            process = _Stopwatch(Place(run, 0), config, store, case.seconds)
-            process.learner = Learner(process)
-            process.learner.run()
+            register_frozen(store, run, config, frozen)
+            yield run, server, store
             store.close()
         finally:
             server.stop()
+
+
+def measure(case: Case) -> dict[str, float]:
+    """Samples a second of CPU time and a second on the wall, in this process."""
+    config = case.config()
+    with bench_run(config, case.frozen) as (run, _, store):
+        process = _Stopwatch(Place(run, 0), config, store, case.seconds)
+        process.learner = Learner(process)
+        process.learner.run()
     return {
         "samples_per_cpu_second": process.samples_per_cpu_second,
         "samples_per_second": process.samples_per_second,

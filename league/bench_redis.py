@@ -15,13 +15,11 @@ from itertools import cycle
 from pathlib import Path
 
 import arenas
-from league import runs
-from league.bench_learner import Case, register_frozen
+from league.bench_learner import Case, bench_run
 from league.config import LeagueConfig
 from league.evaluator import Evaluator
 from league.learner import Learner
 from league.process import Place, Process
-from league.registration import register_players
 from league.throttle import Throttle
 from matchmaking.bench import bench_verbs
 from matchmaking.server import EmbeddedServer, connect
@@ -127,24 +125,14 @@ class _Measured(Process):
 def _league(rounds: int, seconds: float) -> tuple[Paces, Paces]:
     """Samples of a learner, then games of an evaluator among the same players, on Connect Four."""
     config = Case(compiled=False).config()
-    with tempfile.TemporaryDirectory(prefix="league-bench-") as folder:
-        run = runs.create(Path(folder), config, "bench")
-        server = EmbeddedServer(run.redis)
-        server.start()
-        try:
-            store = Store.create(server.url, run.name, config.arena)
-            register_players(store, config)
-            register_frozen(store, run, config, FROZEN)
-            training = Turns(server.url, rounds, seconds)
-            process = _Measured(Place(run, 0), config, store, training)
-            learner = Learner(process)
-            process.samples = lambda: sum(career.steps for career in learner.careers.values())
-            learner.run()
-            playing = Turns(server.url, rounds, seconds)
-            _play(Process("evaluator", Place(run, 0), config, store), playing)
-            store.close()
-        finally:
-            server.stop()
+    with bench_run(config, FROZEN) as (run, server, store):
+        training = Turns(server.url, rounds, seconds)
+        process = _Measured(Place(run, 0), config, store, training)
+        learner = Learner(process)
+        process.samples = lambda: sum(career.steps for career in learner.careers.values())
+        learner.run()
+        playing = Turns(server.url, rounds, seconds)
+        _play(Process("evaluator", Place(run, 0), config, store), playing)
     return training.paces, playing.paces
 
 
