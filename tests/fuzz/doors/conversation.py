@@ -74,7 +74,7 @@ EXCUSE = (
 
 def talk(rng: Random, samples: Sequence[bytes]) -> bytes:
     """A conversation, one of whose lines is not right; behind a NUL how its process ends and what it wrote."""
-    lines = rng.choice(samples).split(b"\n")
+    lines = rng.choice(samples).splitlines()
     place = rng.randrange(1, len(lines))
     lines[place] = json_text(rng, [lines[place]])
     if rng.random() < 0.2:
