@@ -1,10 +1,21 @@
 -- Hand out a pairing to a worker until a deadline. Expired leases first go back into the queue: to its head, so that they
 -- wait for nothing but a worker, or to its end from the third time on, so that a pairing that kills its workers cannot
 -- starve the others.
+-- Where the server's clock was set back, all deadlines go back with it: nobody who died is waited for until then.
 -- KEYS: run, queue, pairings, leases, holders, requests, expiries   ARGV: worker, request, seconds
 -- Returns {record, token, deadline}, or nothing where there is nothing to play. A repeated request gets its lease again.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+
+local last = tonumber(redis.call('HGET', KEYS[1], 'clock') or 0)
+if now < last - 1 then
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+    redis.call('ZINCRBY', KEYS[4], string.format('%.6f', now - last), id)
+  end
+end
+if math.abs(now - last) > 1 then
+  redis.call('HSET', KEYS[1], 'clock', string.format('%.6f', now))
+end
 
 local request, held = string.match(redis.call('HGET', KEYS[6], ARGV[1]) or '', '^(%S+) (%S+)$')
 if request == ARGV[2] then
