@@ -58,9 +58,9 @@ class MatchQueue:
         if answer is None:
             return None
         with intact(self._session.run, "pairings"):
-            text, token, deadline = answer
+            text, token, deadline, expiries = answer
             pairing = Pairing.model_validate_json(text)
-            return Lease(pairing=pairing, token=token, worker=worker, deadline=float(deadline))
+            return Lease(pairing=pairing, token=token, worker=worker, deadline=float(deadline), expiries=expiries)
 
     def extend(self, lease: Lease, seconds: float) -> Lease | None:
         """Heartbeat of a lease: its deadline is `seconds` from now; None where the lease is lost."""

@@ -122,12 +122,14 @@ class Lease(Record):
         token: fencing token, larger at each hand-out: a report under an older one is refused.
         worker: who holds it.
         deadline: server time in seconds at which it may be handed out again, unless a heartbeat moves it.
+        expiries: how many leases on the pairing have expired before, without their workers coming back in time.
     """
 
     pairing: Pairing
     token: int
     worker: str
     deadline: float
+    expiries: int = 0
 
 
 class Forfeit(Record):

@@ -39,6 +39,9 @@ LEASE_SECONDS = 30.0
 MAX_TRIES = 3
 """How often a pairing may break off by a fault before it is given up."""
 
+MAX_EXPIRIES = 5
+"""How many leases on a pairing may expire before it is given up: it kills its workers, or takes longer than a lease."""
+
 
 class Matchmaker:
     """Records in, pairings out.
@@ -139,7 +142,8 @@ class Matchmaker:
         """The right to play a pairing; when none waits, `ahead` new ones are planned first.
 
         Whoever joined the league since this matchmaker last looked, and has not met anybody, does not wait behind what
-        is queued already. What waits for a player that is matched no more is dropped.
+        is queued already. What waits for a player that is matched no more is dropped, and so is a pairing on which
+        `MAX_EXPIRIES` leases have expired.
 
         Returns:
             None where there is nothing to play: fewer than two players can be rated.
@@ -156,9 +160,8 @@ class Matchmaker:
         queue = self.store.queue
         lease = queue.lease(worker, seconds)
         out = self._out() if lease is not None else ()
-        while lease is not None and (lease.pairing.a in out or lease.pairing.b in out):
-            gone = lease.pairing.a if lease.pairing.a in out else lease.pairing.b
-            queue.abort(lease, f"{gone} is matched no more", give_up_after=1)
+        while lease is not None and (reason := _hopeless(lease, out)):
+            queue.abort(lease, reason, give_up_after=1)
             lease = queue.lease(worker, seconds)
         return lease
 
@@ -260,6 +263,14 @@ class Matchmaker:
         for pairing in queue.pending():
             games.add(pairing.a, pairing.b, 2 * pairing.pairs, rated=False)
         return games
+
+
+def _hopeless(lease: Lease, out: Collection[str]) -> str:
+    """Why a pairing that was handed out is not to be played; empty where it is. In `out` are those matched no more."""
+    for player in (lease.pairing.a, lease.pairing.b):
+        if player in out:
+            return f"{player} is matched no more"
+    return f"{lease.expiries} leases on it expired" if lease.expiries >= MAX_EXPIRIES else ""
 
 
 def _check_forfeits(pairing: Pairing, outcomes: str, forfeits: Sequence[Forfeit]) -> None:

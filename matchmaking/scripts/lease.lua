@@ -3,7 +3,12 @@
 -- starve the others.
 -- Where the server's clock was set back, all deadlines go back with it: nobody who died is waited for until then.
 -- KEYS: run, queue, pairings, leases, holders, requests, expiries   ARGV: worker, request, seconds
--- Returns {record, token, deadline}, or nothing where there is nothing to play. A repeated request gets its lease again.
+-- Returns {record, token, deadline, how many leases on it have expired}, or nothing where there is nothing to play. A
+-- repeated request gets its lease again.
+local function answer(id, token, deadline)
+  return {redis.call('HGET', KEYS[3], id), token, deadline, tonumber(redis.call('HGET', KEYS[7], id) or 0)}
+end
+
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 
@@ -22,7 +27,7 @@ if request == ARGV[2] then
   local token, worker = string.match(redis.call('HGET', KEYS[5], held) or '', '^(%d+) (.*)$')
   local deadline = redis.call('ZSCORE', KEYS[4], held)
   if deadline and worker == ARGV[1] then
-    return {redis.call('HGET', KEYS[3], held), tonumber(token), deadline}
+    return answer(held, tonumber(token), deadline)
   end
   return false
 end
@@ -42,4 +47,4 @@ local deadline = string.format('%.6f', now + tonumber(ARGV[3]))
 redis.call('ZADD', KEYS[4], deadline, id)
 redis.call('HSET', KEYS[5], id, token .. ' ' .. ARGV[1])
 redis.call('HSET', KEYS[6], ARGV[1], ARGV[2] .. ' ' .. id)
-return {redis.call('HGET', KEYS[3], id), token, deadline}
+return answer(id, token, deadline)

@@ -61,7 +61,7 @@ def ends_once(evidence: Evidence) -> Iterator[str]:
     """Every pairing that was queued is played, given up with a reason, or waits: exactly one of them, exactly once."""
     ledger = evidence.ledger
     fates = Counter(result.id for result in evidence.recorded)
-    fates.update(ledger.dropped.keys())
+    fates.update(dropped.id for dropped in ledger.dropped)
     fates.update(ledger.queue)
     fates.update(ledger.leased.keys())
     for pairing in sorted(ledger.queued):
@@ -73,6 +73,9 @@ def ends_once(evidence: Evidence) -> Iterator[str]:
         yield f"{pairing} was never queued"
     for pairing in sorted(ledger.leased):
         yield f"{pairing} is still leased, to nobody"
+    for dropped in ledger.dropped:
+        if not dropped.reason:
+            yield f"{dropped.id} was given up for no reason"
 
 
 def counted_once(evidence: Evidence) -> Iterator[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from matchmaking.run_records import Dropped
+
 Words = list[bytes]
 
 
@@ -58,7 +60,8 @@ class Ledger:
         queued: ids of all pairings that were ever queued.
         grants: every hand-out of a lease, in order.
         first: ids of pairings that were put before all that waited: those of newcomers.
-        queue, leased, dropped: ids as they stand in the end.
+        queue, leased: ids as they stand in the end.
+        dropped: what was given up, as often as it was written.
         matches: the log of rated matches as it was written, a JSON text each.
         reports: the log of episodes as it was written.
         steps: what learners said of their steps, in order: (player, steps).
@@ -70,7 +73,7 @@ class Ledger:
     first: set[str] = field(default_factory=set)
     queue: list[str] = field(default_factory=list)
     leased: dict[str, float] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
+    dropped: list[Dropped] = field(default_factory=list)
     matches: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     steps: list[tuple[str, int]] = field(default_factory=list)
@@ -167,7 +170,7 @@ class _Reader:
             elif key == "pairings" and name == "HSETNX":
                 self.ledger.queued.add(texts[0])
             elif key == "dropped" and name == "HSET":
-                self.ledger.dropped[texts[0]] = texts[1]
+                self.ledger.dropped.append(Dropped.model_validate_json(texts[1]))
                 self._end(texts[0], "dropped")
             elif key == "leases":
                 self._leases(name, texts, granted)

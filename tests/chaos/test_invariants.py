@@ -18,7 +18,7 @@ from league.config import LeagueConfig
 from league.runs import create
 from matchmaking.fold import RatingFold
 from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Player, Role
-from matchmaking.run_records import Ticket
+from matchmaking.run_records import Dropped, Ticket
 from matchmaking.server import EmbeddedServer
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
@@ -108,6 +108,21 @@ def leave_a_lease(evidence: Evidence) -> None:
     evidence.ledger.leased[evidence.ledger.queue.pop()] = 0.0
 
 
+def give_up_twice(evidence: Evidence) -> None:
+    waiting = evidence.ledger.queue.pop()
+    evidence.ledger.dropped += [Dropped(id=waiting, a="a", b="b", pairs=1, worker="w", reason="no host")] * 2
+
+
+def give_up_what_was_played(evidence: Evidence) -> None:
+    played = evidence.recorded[0]
+    evidence.ledger.dropped.append(Dropped(id=played.id, a="a", b="b", pairs=1, worker="w", reason="no host"))
+
+
+def give_up_for_no_reason(evidence: Evidence) -> None:
+    waiting = evidence.ledger.queue.pop()
+    evidence.ledger.dropped.append(Dropped(id=waiting, a="a", b="b", pairs=1, worker="w", reason=""))
+
+
 def write_a_match_twice(evidence: Evidence) -> None:
     evidence.ledger.matches.append(evidence.ledger.matches[-1])
 
@@ -176,6 +191,9 @@ def help_it(evidence: Evidence) -> None:
     [
         (lose_a_pairing, "every match ends once"),
         (leave_a_lease, "every match ends once"),
+        (give_up_twice, "every match ends once"),
+        (give_up_what_was_played, "every match ends once"),
+        (give_up_for_no_reason, "every match ends once"),
         (write_a_match_twice, "every match counts once"),
         (log_a_report_twice, "every report counts once"),
         (lose_a_report, "every report counts once"),

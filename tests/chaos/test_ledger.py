@@ -11,6 +11,7 @@ import pytest
 from matchmaking.records import EpisodeCount, Kind, Pairing, Player
 from matchmaking.run_records import Ticket
 from matchmaking.server import EmbeddedServer
+from matchmaking.service import MAX_EXPIRIES, Matchmaker
 from matchmaking.store import Store
 from tests.chaos.ledger import LedgerError, read, transactions
 
@@ -53,7 +54,7 @@ def test_every_end_of_a_lease_is_told_from_the_others(server: EmbeddedServer, st
     assert [grant.token for grant in ledger.grants] == [1, 2, 3, 4, 5]
     assert ledger.queue == ["m_4", "m_1"]
     assert ledger.leased.keys() == {"m_3"}
-    assert ledger.dropped.keys() == {"m_2"}
+    assert [(dropped.id, dropped.reason) for dropped in ledger.dropped] == [("m_2", "it cannot be played")]
     assert ledger.queued == {f"m_{number}" for number in range(5)}
     assert len(ledger.matches) == 1
     assert ledger.grants[-1].at == pytest.approx(time.time(), abs=5.0)
@@ -71,6 +72,23 @@ def test_what_was_taken_back_or_reported_late_is_held_to_its_end(server: Embedde
     assert [grant.ended for grant in read(server.folder, "run", SECONDS).grants] == ["expired", "", ""]
     store.queue.report(late, "wl")
     assert [grant.ended for grant in read(server.folder, "run", SECONDS).grants] == ["expired", "recorded", ""]
+
+
+def test_what_is_given_up_for_its_expiries_ends_once(server: EmbeddedServer, store: Store) -> None:
+    poison = store.queue.lease("w", SECONDS)
+    assert poison
+    while lease := store.queue.lease("w", SECONDS):
+        store.queue.report(lease, "wl")
+    for number in range(MAX_EXPIRIES):
+        assert poison and poison.pairing.id == "m_0"
+        store.queue.extend(poison, -1.0)
+        poison = Matchmaker(store).lease(f"w{number}", SECONDS, ahead=0)
+    assert poison is None
+    ledger = read(server.folder, "run", SECONDS)
+    held = [grant for grant in ledger.grants if grant.pairing == "m_0"]
+    assert [grant.ended for grant in held] == ["expired"] * MAX_EXPIRIES + ["dropped"]
+    assert [dropped.id for dropped in ledger.dropped] == ["m_0"]
+    assert (ledger.queue, ledger.leased) == ([], {})
 
 
 def test_reports_stand_under_their_tickets(server: EmbeddedServer, store: Store) -> None:

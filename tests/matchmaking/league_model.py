@@ -21,6 +21,7 @@ class LeagueModel:
     """What is so, without saying how."""
 
     decay: float
+    max_expiries: int
     now: float = 0.0
     players: list[Player] = field(default_factory=list)  # in the order of registration
     withdrawn: set[str] = field(default_factory=set)
@@ -86,7 +87,7 @@ class LeagueModel:
         return len(new)
 
     def lease(self) -> Pairing | None:
-        """The pairing that is handed out next; those of withdrawn players are given up on the way."""
+        """The pairing that is handed out next; given up on the way: those of withdrawn players, and what wore out."""
         for name in sorted(self.deadlines, key=lambda name: self.deadlines[name])[::-1]:
             if self.deadlines[name] <= self.now:
                 del self.deadlines[name]
@@ -96,7 +97,8 @@ class LeagueModel:
             pairing = self.pairings[self.queue.pop(0)]
             if pairing.id in self.holders:
                 self._end(self.holders.pop(pairing.id), "expired")
-            if not self.withdrawn & {pairing.a, pairing.b}:
+            worn_out = self.expiries.get(pairing.id, 0) >= self.max_expiries
+            if not worn_out and not self.withdrawn & {pairing.a, pairing.b}:
                 return pairing
             self.dropped.add(pairing.id)
         return None

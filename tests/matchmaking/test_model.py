@@ -26,7 +26,7 @@ from matchmaking.rebuild import rebuild
 from matchmaking.records import EpisodeCount, Kind, LearnerStatus, Lease, Pairing, Player, Role
 from matchmaking.run_records import Ticket
 from matchmaking.server import EmbeddedServer, connect
-from matchmaking.service import Matchmaker
+from matchmaking.service import MAX_EXPIRIES, Matchmaker
 from matchmaking.store import Store
 from tests.matchmaking.league_model import LeagueModel
 
@@ -48,7 +48,7 @@ class LeagueMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.store = Store.create(self.url, f"model-{secrets.token_hex(6)}", "connect_four")
         self.client = connect(self.url)
-        self.model = LeagueModel(self.store.info.decay)
+        self.model = LeagueModel(self.store.info.decay, MAX_EXPIRIES)
         self._begin_processes()
         self.last_token = 0
         self.newest: dict[str, Lease] = {}  # of each pairing
@@ -199,6 +199,17 @@ class LeagueMachine(RuleBasedStateMachine):
         self.newest[lease.pairing.id] = lease
         self.model.handed_out(lease, seconds)
         return lease
+
+    @precondition(lambda self: self.model.pending())
+    @rule(target=leases, worker=WORKERS, times=st.integers(1, 2 * MAX_EXPIRIES + 2))
+    def kill(self, worker: str, times: int) -> Any:
+        """Workers die over what they play, one after the other, and nobody else asks."""
+        given = []
+        for _ in range(times):
+            if lease := self._lease(worker, 500.0):
+                given.append(lease)
+                self.clock(1000.0)
+        return multiple(*given)
 
     @rule(seconds=CLOCK)
     def clock(self, seconds: float) -> None:

@@ -26,9 +26,12 @@ from matchmaking.records import EpisodeCount, Forfeit, Kind, LearnerStatus, Leas
 from matchmaking.run_records import Reported
 from matchmaking.schedule import FAIR_TURN, Games, Pairs, informative
 from matchmaking.server import EmbeddedServer
-from matchmaking.service import MAX_TRIES, Matchmaker
+from matchmaking.service import MAX_EXPIRIES, MAX_TRIES, Matchmaker
 from matchmaking.store import Store
 from tests.matchmaking.conftest import make_players
+
+PAST = -1.0
+"""Seconds of a lease that has expired when it is given."""
 
 
 @pytest.fixture
@@ -243,6 +246,57 @@ def test_a_worker_that_stops_says_nothing_against_a_pairing(matchmaker: Matchmak
     for _ in range(3 * MAX_TRIES):
         assert matchmaker.abort(_lease(matchmaker), "stopping", fault=False)
     assert matchmaker.store.queue.dropped() == []
+
+
+def test_a_pairing_whose_lease_expires_again_and_again_is_given_up(matchmaker: Matchmaker) -> None:
+    """It is all that waits: without an end, workers would hand it to each other for good."""
+    queue = matchmaker.store.queue
+    queue.enqueue([Pairing(id="m_1", a="a", b="b", pairs=2, seed=1)])
+    leases = [matchmaker.lease(f"w{n % 2}", PAST, ahead=0) for n in range(MAX_EXPIRIES)]
+    seen = [(lease.pairing.id, lease.expiries) for lease in leases if lease is not None]
+    assert seen == [("m_1", number) for number in range(MAX_EXPIRIES)]
+    assert queue.dropped() == [], "the last lease counts until somebody asks for another"
+    assert [matchmaker.lease("w2", ahead=0) for _ in range(2)] == [None, None]
+    (dropped,) = queue.dropped()
+    assert (dropped.id, dropped.pairs, dropped.reason) == ("m_1", 2, f"{MAX_EXPIRIES} leases on it expired")
+    assert queue.pending() == []
+    for key in ("holders", "leases", "expiries"):
+        assert matchmaker.store.session.read("EXISTS", key) == 0, key
+    last = leases[-1]
+    assert last is not None
+    assert matchmaker.report_match(last, "wldd") is Reported.REFUSED
+    assert matchmaker.heartbeat(last) is None
+    assert not matchmaker.abort(last, "too late")
+    assert queue.enqueue([last.pairing]) == 0
+    assert len(queue.dropped()) == 1
+    assert matchmaker.matches() == []
+
+
+def test_a_report_at_the_last_moment_counts_and_nothing_is_given_up(matchmaker: Matchmaker) -> None:
+    matchmaker.store.queue.enqueue([Pairing(id="m_1", a="a", b="b", pairs=2, seed=1)])
+    last = [matchmaker.lease("w", PAST, ahead=0) for _ in range(MAX_EXPIRIES)][-1]
+    assert last is not None
+    assert matchmaker.report_match(last, "wldd") is Reported.RECORDED
+    assert matchmaker.lease("w", ahead=0) is None
+    assert matchmaker.store.queue.dropped() == []
+
+
+def test_what_a_late_worker_took_back_in_time_is_not_given_up(matchmaker: Matchmaker) -> None:
+    queue = matchmaker.store.queue
+    queue.enqueue([Pairing(id="m_late", a="a", b="b", pairs=2, seed=0)])
+    late = _lease(matchmaker)
+    for number in range(2 * MAX_EXPIRIES):
+        queue.enqueue([Pairing(id=f"m_{number}", a="a", b="b", pairs=2, seed=0)])
+        assert matchmaker.lease("dead", 2 * PAST, ahead=0) is not None
+        assert matchmaker.heartbeat(late, PAST) is not None
+        other = matchmaker.lease("w", ahead=0)
+        assert other is not None and other.pairing.id == f"m_{number}", "it expired first; the late one waits"
+        assert matchmaker.report_match(other, "wldd") is Reported.RECORDED
+        assert matchmaker.heartbeat(late) is not None
+    assert matchmaker.heartbeat(late, PAST) is not None
+    again = _lease(matchmaker)
+    assert (again.pairing.id, again.expiries) == ("m_late", 1)
+    assert queue.dropped() == []
 
 
 def test_who_is_not_active_is_left_out(store: Store) -> None:

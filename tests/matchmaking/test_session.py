@@ -72,8 +72,13 @@ def test_a_lease_that_was_given_is_given_again(store: Store, lossy: Store, proxy
     proxy.lose = 3
     lease = lossy.queue.lease("w", 60)
     assert lease is not None
-    assert (lease.pairing.id, lease.token) == ("m_1", 1)
+    assert (lease.pairing.id, lease.token, lease.expiries) == ("m_1", 1, 0)
     assert store.queue.waiting() == 1
+    assert store.queue.extend(lease, -1.0) is not None
+    proxy.lose = 3
+    lease = lossy.queue.lease("w", 60)
+    assert lease is not None
+    assert (lease.pairing.id, lease.token, lease.expiries) == ("m_1", 2, 1)
 
 
 def test_reports_of_matches_and_aborts_act_once(store: Store, lossy: Store, proxy: LossyProxy) -> None:
