@@ -181,11 +181,14 @@ class MatchResult(Record):
 
 
 class Rating(Record):
-    """The live rating of a player. The stored floats are the state: nothing is kept beside them."""
+    """The live rating of a player. The stored floats are the state: nothing is kept beside them.
 
-    mu: float = Field(default=25.0, ge=-1e6, le=1e6)
-    sigma: float = Field(default=25.0 / 3.0, gt=0, le=1e6)
-    elo: float = Field(default=1000.0, ge=-1e6, le=1e6)
+    The bounds are far beyond what play can lead to, and near enough that no square of such a number overflows.
+    """
+
+    mu: float = Field(default=25.0, ge=-1e18, le=1e18)
+    sigma: float = Field(default=25.0 / 3.0, gt=0, le=1e18)
+    elo: float = Field(default=1000.0, ge=-1e18, le=1e18)
     games: int = Field(default=0, ge=0)
     wins: int = Field(default=0, ge=0)
     draws: int = Field(default=0, ge=0)
