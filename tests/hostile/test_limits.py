@@ -204,9 +204,7 @@ def test_a_bot_that_answers_at_once_is_looked_at_when_it_is_asked_again(host: Ho
     for _ in range(20):
         process = nursery.start(source, SPEC, LONG)
         process.reset("m_1/0", 1, "player_0")
-        with contextlib.suppress(
-            BotFailedError
-        ):  # where the machine is busy, it is seen before it answers
+        with contextlib.suppress(BotFailedError):  # where the machine is busy, it is seen before it answers
             assert process.act(EMPTY, ALL, 0) == 0
             break
     time.sleep(2 * WATCH)
