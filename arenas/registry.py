@@ -106,7 +106,7 @@ def roles(name: str, **options: Any) -> tuple[str, ...]:
     return make(name, **options).spec.roles
 
 
-def make(name: str, **options: Any) -> Arena:
+def make(name: str, /, **options: Any) -> Arena:
     """Build an arena.
 
     Args:
