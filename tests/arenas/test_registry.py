@@ -118,7 +118,7 @@ def test_bad_value(rounds: object) -> None:
 def test_an_option_called_name_is_no_option() -> None:
     """Found by the fuzzer: it was taken for the arena's own name."""
     with pytest.raises(arenas.ArenaOptionError, match="has no option 'name'"):
-        arenas.make("spread", **{"name": "x"})
+        arenas.make("spread", name="x")
 
 
 @pytest.mark.parametrize("name", ["pettingzoo:classic/tictactoe-v3", "openspiel:kuhn_poker"])
