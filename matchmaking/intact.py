@@ -26,7 +26,7 @@ def intact(run: str, key: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError, ArithmeticError, struct.error) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, struct.error) as error:
         if isinstance(error, ValidationError):
             first = error.errors(include_url=False, include_input=False)[0]
             problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")

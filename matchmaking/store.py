@@ -359,9 +359,9 @@ def _row(row: Sequence[int]) -> Row:
     return player, opponent, seat, wins, draws, losses
 
 
-def _info(session: Session, fields: Sequence[bytes]) -> RunInfo:
+def _info(session: Session, fields: Sequence[bytes | None]) -> RunInfo:
     with intact(session.run, "run"):
-        schema, arena, decay, created = (field.decode() for field in fields)
+        schema, arena, decay, created = (field.decode() for field in fields if field is not None)
     if schema != str(SCHEMA):
         raise SchemaMismatchError(
             f"run {session.run!r} in Redis has schema {schema} and this program writes schema {SCHEMA}: "

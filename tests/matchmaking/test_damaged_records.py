@@ -27,6 +27,7 @@ def lease(store: Store) -> object:
 
 CASES: dict[str, tuple[tuple[str | bytes, ...], Read, str]] = {
     "no number": (("HSET", "run", "decay", "x"), lambda store: Store.open(store.session.url, store.info.name), "run"),
+    "a field missing": (("HDEL", "run", "decay"), lambda store: Store.open(store.session.url, store.info.name), "run"),
     "no text": (("HSET", "facts", "a", b"\xff"), lambda store: store.facts, "facts"),
     "no JSON": (("RPUSH", "players", "{"), lambda store: store.players(), "players"),
     "too deep": (("RPUSH", "players", "[" * 100_000), lambda store: store.players(), "players"),
@@ -35,6 +36,7 @@ CASES: dict[str, tuple[tuple[str | bytes, ...], Read, str]] = {
     "no pair": (("HSET", "payoff", "0", b"\0" * 32), lambda store: store.payoff_pairs(), "payoff"),
     "a row too short": (("RPUSH", "episodes", "[[1, 2]]"), lambda store: store.episode_rows(0, 9), "episodes"),
     "a row of texts": (("RPUSH", "episodes", '[["a",1,0,1,2,3]]'), lambda store: store.episode_rows(0, 9), "episodes"),
+    "rows too deep": (("RPUSH", "episodes", "[" * 100_000), lambda store: store.episode_rows(0, 9), "episodes"),
     "a row of nobody": (("RPUSH", "episodes", "[[7,8,0,1,0,0]]"), rebuild, "payoff"),
     "no ticket": (("HSET", "clients", "c", "x"), lambda store: store.reported("c"), "clients"),
     "no time": (("HSET", "heartbeats", "x", "{}"), lambda store: store.processes.heartbeats(), "heartbeats"),
