@@ -12,21 +12,15 @@ from league.files import replace_bytes
 from matchmaking.logs import LOGS, Log, pack
 from matchmaking.store import Store
 
-KEEP = 2000
-"""Entries of each log that stay in Redis at the least: what is read all the time is there."""
 
-SEGMENT = 2000
-"""Entries of one file."""
-
-
-def compact(store: Store, keep: int = KEEP, segment: int = SEGMENT) -> int:
+def compact(store: Store, keep: int, segment: int) -> int:
     """Move the oldest entries of every log into files, as long as there are more than both numbers together.
 
     A result is moved only once it is rated.
 
     Args:
         store: the run, with the folder of its files.
-        keep: entries that stay in Redis.
+        keep: entries that stay in Redis at the least: what is read all the time is there.
         segment: entries of one file.
 
     Returns:

@@ -185,17 +185,20 @@ class LearnersConfig(Section):
 
 
 class RunConfig(Section):
-    """When the run ends by itself; without limits it goes on until it is stopped.
+    """When the run ends by itself, and what it keeps; without limits it goes on until it is stopped.
 
     Attributes:
         duration: seconds of training, over all its resumptions.
         steps: learner samples of each player.
         tensorboard: also write TensorBoard curves (extra `track`).
+        log_entries: the newest entries of each log that stay in Redis; from twice as many on, the oldest move into a
+            file of the run folder, as many at a time. No fewer than two minutes bring.
     """
 
     duration: Duration | None = None
     steps: int | None = Field(default=None, gt=0)
     tensorboard: bool = True
+    log_entries: int = Field(default=2000, ge=100)
 
 
 TeamName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]

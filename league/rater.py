@@ -28,7 +28,7 @@ def work(process: Process) -> None:
     The rater outlives its supervisor by a moment: where that one was killed, it stops the embedded Redis, which nobody
     else would.
     """
-    fold = RatingFold(process.store)
+    fold, entries = RatingFold(process.store), process.config.run.log_entries
     rated = 0
     next_compact = time.monotonic()
     while not (process.stopping or process.finishing):
@@ -37,7 +37,7 @@ def work(process: Process) -> None:
         process.beat(f"{rated} results rated")
         if time.monotonic() >= next_compact:
             next_compact = time.monotonic() + COMPACT_EVERY
-            if moved := compact(process.store):
+            if moved := compact(process.store, entries, entries):
                 log.info("moved %d entries of the logs into files", moved)
         if not taken:
             process.sleep(IDLE, f"{rated} results rated")

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from league.access import opened
-from league.compaction import compact
 from league.runs import RunFolder
 from league.snapshot import SnapshotReader
 from matchmaking.errors import MatchmakingError
@@ -197,7 +196,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--arena", default="tic_tac_toe")
     parser.add_argument("--folder", type=Path, required=True, help="where the run and the curves go")
     parser.add_argument("--every", type=float, default=EVERY, help="seconds between two rows")
-    parser.add_argument("--keep", type=int, help="move logs into files from twice so many entries on, not from 4,000")
+    parser.add_argument("--rewrite-from", type=int, default=64, help="MiB of the append-only file that are rewritten")
     given, more = parser.parse_known_args(words)
     root: Path = given.folder.absolute()
     root.mkdir(parents=True, exist_ok=True)
@@ -209,6 +208,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 print((root / "league.out").read_text(errors="replace"), file=sys.stderr)
                 return 1
             time.sleep(1.0)
+        with connect(EmbeddedServer(run.redis).url) as client:
+            client.config_set("auto-aof-rewrite-min-size", given.rewrite_from * MIB)
         entered = False
         with opened(run) as matchmaker:
             reader = SnapshotReader(matchmaker)
@@ -216,8 +217,6 @@ def main(words: Sequence[str] | None = None) -> int:
             while (now := time.monotonic() - started) < 60 * given.minutes and process.poll() is None:
                 try:
                     rows.append({"time": now} | observe(run, reader, matchmaker, process.pid))
-                    if given.keep is not None:
-                        compact(matchmaker.store, given.keep, given.keep)
                 except MatchmakingError as error:  # a gap in the curves says so as well
                     print(error, file=sys.stderr)
                 if len(rows) % 6 == 0:

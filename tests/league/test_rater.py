@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from league.config import LeagueConfig
 from league.runs import RunFolder, create
 from matchmaking.fold import fold
 from matchmaking.rating_store import RatingState
+from matchmaking.rebuild import rebuild
 from matchmaking.records import Kind, Pairing, Player
 from matchmaking.server import EmbeddedServer
 from matchmaking.store import Store
@@ -97,6 +99,21 @@ def test_what_is_left_is_rated_before_it_leaves(run: RunFolder, store: Store) ->
     rater.send_signal(signal.SIGTERM)
     assert rater.wait(20) == 0
     assert store.ratings.position() == 30
+
+
+def test_logs_that_have_grown_long_move_into_files(tmp_path: Path, server: EmbeddedServer) -> None:
+    config = LeagueConfig.model_validate({"arena": "tic_tac_toe", "redis": server.url, "run": {"log_entries": 100}})
+    run = create(tmp_path, config, tmp_path.name)
+    with closing(Store.create(server.url, run.name, "tic_tac_toe", files=run.logs)) as store:
+        play(store, 220)
+        rater = start_rater(run)
+        history = store.logs["rating_history"]
+        until(lambda: history.length() == 440 and history.in_redis() < 200, "a short log of ratings")
+        assert store.logs["matches"].in_redis() == 120
+        assert [entry.count for entry in store.logs["matches"].segments()] == [100]
+        assert rebuild(store).exact
+        rater.send_signal(signal.SIGTERM)
+        assert rater.wait(20) == 0
 
 
 def test_it_refuses_to_start_for_a_supervisor_that_is_gone(run: RunFolder, store: Store) -> None:
