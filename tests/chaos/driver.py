@@ -186,7 +186,7 @@ class Driver:
         code = league.ended()
         told = (130, 1) if self._told else ()  # 1 where somebody was killed over his last state
         if code != -signal.SIGKILL and code not in told:
-            self.incidents.append(f"a supervisor ended by itself with exit code {code}")
+            self.incidents.append(f"a supervisor ended by itself with exit code {code}: {league.last_words()}")
         self._told = False
         league.call("resume", NAME)
 

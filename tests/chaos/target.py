@@ -71,7 +71,7 @@ class League:
     def __init__(self, root: Path, *, warm: bool = True, patience: float = COMEBACK) -> None:
         self.root, self.patience, self._warm = root, patience, warm
         self.run = RunFolder(root / "runs" / NAME)
-        self.temporary, self.journals = root / "tmp", root / "journals"
+        self.temporary, self.journals, self._output = root / "tmp", root / "journals", root / "output.log"
         for folder in (self.temporary, self.journals):
             folder.mkdir()
         self._process: subprocess.Popen[bytes] | Forked | None = None
@@ -96,15 +96,15 @@ class League:
         return self._start(*arguments).wait(self.patience)
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes] | Forked:
-        words, output = [*arguments, "--runs-dir", str(self.run.path.parent)], self.root / "output.log"
+        words = [*arguments, "--runs-dir", str(self.run.path.parent)]
         if self._warm:
 
             def work() -> int:
                 os.environ.update(self._environment)
                 return command(words, warm=True)
 
-            return fork("league", work, output)
-        with output.open("ab") as log:
+            return fork("league", work, self._output)
+        with self._output.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.league", *words],
                 stdin=subprocess.DEVNULL,
@@ -118,6 +118,10 @@ class League:
         """Wait for the supervisor's end; gives its exit code."""
         assert self._process is not None
         return self._process.wait(self.patience)
+
+    def last_words(self) -> str:
+        """The last line that a command printed."""
+        return (self._output.read_text(errors="replace").splitlines() or [""])[-1]
 
     def victims(self) -> dict[Kind, list[Proc]]:
         """Who lives, by kind."""
