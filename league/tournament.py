@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -29,7 +28,7 @@ from league.files import replace_text
 from league.journal import Journal, Played, parse
 from league.runs import NAME
 from matchmaking.records import SCHEMA, Forfeit, Kind, Record
-from matchmaking.tournaments.core import Encounter, Format, TournamentError
+from matchmaking.tournaments.core import Encounter, Format, Kinds, TournamentError
 from matchmaking.tournaments.gauntlet import Gauntlet
 from matchmaking.tournaments.knockout import Knockout
 from matchmaking.tournaments.round_robin import RoundRobin
@@ -38,15 +37,6 @@ from matchmaking.tournaments.swiss import Swiss
 SETTINGS, JOURNAL, FOLDER = "tournament.json", "journal.jsonl", "tournaments"
 TRIES = 3
 """How often an encounter may break off by a fault of the host before the tournament stops."""
-
-
-class Kinds(StrEnum):
-    """The formats, by the names of the command line."""
-
-    ROUND_ROBIN = "round-robin"
-    GAUNTLET = "gauntlet"
-    SWISS = "swiss"
-    KNOCKOUT = "knockout"
 
 
 class Member(Record):

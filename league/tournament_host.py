@@ -13,7 +13,6 @@ from league.entrants import Entrant, Entrants
 from league.runs import RunFolder
 from league.tournament import (
     FOLDER,
-    Kinds,
     Progress,
     Settings,
     Tournament,
@@ -25,6 +24,7 @@ from league.tournament import (
 )
 from matchmaking.records import Kind
 from matchmaking.service import Matchmaker
+from matchmaking.tournaments.core import Kinds
 
 PAIRS = 4
 """Seat-swapped pairs of an encounter, where nothing else is asked for."""

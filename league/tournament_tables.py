@@ -14,6 +14,7 @@ from league.export import FORMATS, Dataset, render
 from league.files import replace_text
 from league.journal import Played
 from league.reports.crosstable import Entrant, Score, crosstable, scores
+from league.reports.documents import EncounterRow, StandingRow
 from league.text import MISSING, number, percent
 from league.tournament import Tournament
 from league.tournament_views import TIE_BREAKS, encounters_view, standings_view
@@ -21,9 +22,6 @@ from league.views import View
 from matchmaking.records import MatchResult
 from matchmaking.tournaments.core import Place, Plan
 from matchmaking.tournaments.tally import Tally, tally
-
-FIXED = ("rank", "name", "kind", "version", "points")
-COUNTS = ("games", "wins", "draws", "losses", "match_points", "score", "forfeits", "note")
 
 
 class Report:
@@ -52,7 +50,6 @@ class Report:
 
     def standings(self) -> Dataset:
         """A row a player, the best first; in JSON the encounters, byes and decisions, too."""
-        tie_breaks = [name for name in self._tournament.schedule.tie_breaks if name not in COUNTS]
         settings = self._tournament.settings
         facts = {
             "format": settings.format.value,
@@ -63,7 +60,10 @@ class Report:
             "byes": [{"round": bye.round, "player": bye.player} for bye in self.plan.byes],
             "encounters": self._encounter_rows(),
         }
-        columns = (*FIXED, *tie_breaks, *COUNTS)
+        tie_breaks = self._tournament.schedule.tie_breaks
+        columns = tuple(
+            name for name, field in StandingRow.model_fields.items() if field.is_required() or name in tie_breaks
+        )
         rows = [self._row(place) for place in self.places]
 
         def view() -> View:
@@ -81,10 +81,7 @@ class Report:
     def encounters(self) -> Dataset:
         """A row an encounter that was played, from the view of a."""
         rows = self._encounter_rows()
-        columns = (
-            *("id", "round", "label", "a", "b", "games", "wins", "draws", "losses"),
-            *("outcomes", "seed", "forfeits_a", "forfeits_b", "seconds", "finished"),
-        )
+        columns = tuple(EncounterRow.model_fields)
         view = partial(encounters_view, self.plan.encounters, self._played)
         return self._dataset("Encounters", "encounters", columns, rows, {}, view)
 

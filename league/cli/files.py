@@ -20,13 +20,13 @@ from matchmaking.records import Role
 from matchmaking.service import Matchmaker
 
 FIGURES = ("elo", "payoff", "pfsp")
-
+OF_TOURNAMENTS = tuple(table for table in documents.OF_TOURNAMENTS if table not in TABLES)
 
 TRAININGS, MARL_EVAL = "trainings", "marl-eval"
 
 
 @click.command()
-@click.argument("table", type=click.Choice([*TABLES, TRAININGS]))
+@click.argument("table", type=click.Choice([*TABLES, *OF_TOURNAMENTS, TRAININGS]))
 @click.argument("folders", nargs=-1, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--format", "form", type=click.Choice([*FORMATS, MARL_EVAL]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file, or - for stdout.")
@@ -43,8 +43,9 @@ def export(
 ) -> None:
     """Write TABLE of a run as csv (pandas), json (programs), md or html (one self-contained page).
 
-    Without -o it goes into the run folder's exports/; a schema goes to stdout. `trainings FOLDER...` are folders of
-    `league train`, written to stdout or -o with --format marl-eval, in that package's JSON.
+    Without -o it goes into the run folder's exports/; a schema goes to stdout; of standings and encounters, which
+    are tables of tournaments, it writes the schema only. `trainings FOLDER...` are folders of `league train`, written
+    to stdout or -o with --format marl-eval, in that package's JSON.
     """
     if table == TRAININGS or form == MARL_EVAL or folders:
         _export_trainings(table, folders, form, schema, output)
@@ -52,6 +53,11 @@ def export(
     if schema:
         _write(documents.schema_text(table), output)
         return
+    if table in OF_TOURNAMENTS:
+        raise click.UsageError(
+            f"{table} are of a tournament: `league tournament --resume NAME -o FOLDER` writes them, and here is only "
+            "their --schema"
+        )
     folder = find_run(run, runs_dir)
     with opened(folder) as matchmaker:
         text = render(TABLES[table](matchmaker, folder), cast(Format, form))

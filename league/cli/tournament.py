@@ -12,11 +12,12 @@ from league.access import opened
 from league.cli.options import AS_JSON, console, find_run, print_json, run_option, run_or_arena, tell_log
 from league.errors import INTERRUPTED, RunError
 from league.runs import RunFolder
+from matchmaking.tournaments.core import Kinds
 
 if TYPE_CHECKING:
     from league.tournament import Progress, Tournament
 
-FORMATS = ("round-robin", "gauntlet", "swiss", "knockout")
+FORMATS = tuple(kind.value for kind in Kinds)
 OF_ONE = {"rounds": ("swiss", "round-robin"), "challengers": ("gauntlet",), "double": ("knockout",)}
 """Options that only some formats have."""
 
@@ -99,7 +100,6 @@ def _start(
     if len(players) < 2:
         raise click.UsageError(f"a tournament needs at least 2 players, not {len(players)}")
     folder = run_or_arena(run, runs_dir, arena)
-    from league.tournament import Kinds
     from league.tournament_host import start
 
     with opened(folder) if folder else nullcontext() as matchmaker:

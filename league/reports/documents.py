@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from matchmaking.bot_records import BotState
 from matchmaking.records import SCHEMA, Kind, Record, Role
 from matchmaking.standings import Board, Standing
+from matchmaking.tournaments.core import Kinds
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -141,12 +142,60 @@ class BotRow(Record):
     last_failure_message: str | None
 
 
+class EncounterRow(Record):
+    """An encounter of a tournament that was played; `league replay --tournament NAME ID/INDEX` shows its matches."""
+
+    id: str
+    round: int = Field(ge=1)
+    label: str = Field(description="what it is called, such as semi-final")
+    a: str
+    b: str
+    games: Count
+    wins: Count = Field(description="of a, as are the draws and losses")
+    draws: Count
+    losses: Count
+    outcomes: str = Field(description="w, d or l for each match: with a in seat 0, then in seat 1, and so on")
+    seed: Count = Field(description="from which its matches follow")
+    forfeits_a: Count = Field(description="matches that a lost by forfeit")
+    forfeits_b: Count
+    seconds: float = Field(ge=0, description="how long it took")
+    finished: float = Field(description="seconds since the epoch")
+
+
+class StandingRow(Record):
+    """A player of a tournament. Of the tie-breaks it has those of the tournament's format; the others are missing."""
+
+    rank: int = Field(ge=1, description="players whom nothing separates share one")
+    name: str
+    kind: Kind
+    version: str | None = Field(description="hash of its content; null of a scripted player")
+    points: float = Field(description="what the order follows from; of a knockout the round that one came to")
+    buchholz: float | None = Field(default=None, description="the points of all opponents")
+    sonneborn_berger: float | None = Field(default=None, description="points made, each worth what the opponent has")
+    direct: float | None = Field(default=None, description="points against those of equal points")
+    games: Count
+    wins: Count
+    draws: Count
+    losses: Count
+    match_points: float = Field(ge=0, description="a point a match that is won, half a point a draw")
+    score: float | None = Field(description="points a match, in percent")
+    forfeits: Count = Field(description="matches that it lost by forfeit")
+    note: str = Field(description="how it ended for the player, such as lost the final")
+
+
+class ByeRow(Record):
+    """A round in which a player had no opponent, or needed none."""
+
+    round: int = Field(ge=1)
+    player: str
+
+
 class Document(Record):
     """What every export says of itself."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    run: str
+    run: str = Field(description="name of the run, or of the tournament")
     arena: str
     schema_version: int = Field(
         alias="schema", description="version of this document", json_schema_extra={"const": SCHEMA}
@@ -160,7 +209,7 @@ class LeaderboardDocument(Board, Document):
 
 
 class CrosstableDocument(Document):
-    """Everybody against everybody in rated matches."""
+    """Everybody against everybody: the rated matches of a run, or those of a tournament."""
 
     players: tuple[TotalRow, ...] = Field(description="in the order of their standing")
     crosstable: tuple[CrosstableRow, ...]
@@ -196,6 +245,25 @@ class BotsDocument(Document):
     bots: tuple[BotRow, ...]
 
 
+class StandingsDocument(Document):
+    """A tournament as it stands: everything that its other tables say, too."""
+
+    format: Kinds
+    pairs: int = Field(ge=1, description="seat-swapped pairs of matches in each encounter")
+    seed: Count = Field(description="from which the seeds of all encounters follow")
+    finished: bool = Field(description="whether everything has been played")
+    notes: tuple[str, ...] = Field(description="what the matches did not decide, such as a tie")
+    byes: tuple[ByeRow, ...]
+    encounters: tuple[EncounterRow, ...] = Field(description="those that were played, in the order of the plan")
+    players: tuple[StandingRow, ...] = Field(description="best first")
+
+
+class EncountersDocument(Document):
+    """The encounters of a tournament that were played, in the order of the plan."""
+
+    encounters: tuple[EncounterRow, ...]
+
+
 DOCUMENTS: dict[str, type[Document]] = {
     "leaderboard": LeaderboardDocument,
     "crosstable": CrosstableDocument,
@@ -205,12 +273,19 @@ DOCUMENTS: dict[str, type[Document]] = {
     "replays": ReplaysDocument,
     "bots": BotsDocument,
 }
-"""What the JSON of each table holds, by the table's name."""
+"""What the JSON of each table of a run holds, by the table's name."""
+
+OF_TOURNAMENTS: dict[str, type[Document]] = {
+    "standings": StandingsDocument,
+    "encounters": EncountersDocument,
+    "crosstable": CrosstableDocument,
+}
+"""What the JSON of each table of a tournament holds."""
 
 
 def schema(table: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a table's JSON; what the records' docstrings say of a field is in it."""
-    found = DOCUMENTS[table].model_json_schema(mode="serialization", by_alias=True)
+    found = (DOCUMENTS | OF_TOURNAMENTS)[table].model_json_schema(mode="serialization", by_alias=True)
     for part in (found, *found.get("$defs", {}).values()):
         _describe(part)
     return {"$schema": DIALECT, "$id": f"urn:league-selfplay:{table}:{SCHEMA}", **found}

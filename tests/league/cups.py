@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -12,8 +14,10 @@ from league import tournament as tournaments
 from league.cli import main
 from league.entrants import Entrant
 from league.journal import Played, parse
+from league.reports.documents import OF_TOURNAMENTS
 from league.tournament import JOURNAL, Member
 from matchmaking.records import Kind
+from tests.league.json_schema import faults, published
 
 FIELD = ("random", "perfect", "random", "perfect", "random")
 
@@ -29,6 +33,17 @@ def play(*words: str, name: str = "cup", pairs: int = 1) -> Result:
 def journal_of(name: str) -> dict[str, Played]:
     path = Path("tournaments") / name / JOURNAL
     return parse(path.read_bytes(), path)
+
+
+def tables_of(name: str) -> dict[str, Any]:
+    """The JSON of a tournament's tables, each as its published schema says."""
+    found = {}
+    for table, document in OF_TOURNAMENTS.items():
+        text = (Path("tournaments") / name / f"{table}.json").read_text(encoding="utf-8")
+        found[table] = json.loads(text)
+        assert list(faults(found[table], published(table))) == []
+        document.model_validate_json(text)  # and nothing that it does not know
+    return found
 
 
 def error_of(result: Result, code: int = 2) -> str:

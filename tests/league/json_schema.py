@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+FOLDER = Path(__file__).parent.parent.parent / "league" / "schemas"
 
 TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
@@ -15,7 +19,13 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
-SAY_NOTHING = {"$schema", "$id", "$defs", "title", "description"}
+SAY_NOTHING = {"$schema", "$id", "$defs", "title", "description", "default"}
+
+
+def published(table: str) -> dict[str, Any]:
+    """The schema of a table's JSON, as it is published."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{table}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def faults(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None, path: str = "$") -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,21 +15,17 @@ from league.reports import TABLES, documents
 from league.runs import RunFolder
 from matchmaking.records import SCHEMA
 from matchmaking.service import Matchmaker
-from tests.league.json_schema import faults
+from tests.league.json_schema import FOLDER, faults, published
 
-FOLDER = Path(__file__).parent.parent.parent / "league" / "schemas"
-
-
-def published(table: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((FOLDER / f"{table}.json").read_text(encoding="utf-8"))
-    return found
+PUBLISHED = sorted(documents.DOCUMENTS | documents.OF_TOURNAMENTS)
 
 
 def test_every_table_has_its_schema_and_no_schema_is_left_over() -> None:
-    assert set(TABLES) == set(documents.DOCUMENTS) == {path.stem for path in FOLDER.glob("*.json")}
+    assert set(TABLES) == set(documents.DOCUMENTS)
+    assert set(PUBLISHED) == {path.stem for path in FOLDER.glob("*.json")}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", PUBLISHED)
 def test_the_published_schemas_are_of_the_models(table: str) -> None:
     command = f"league export {table} --schema -o league/schemas/{table}.json"
     assert published(table) == documents.schema(table), f"the models have changed: {command}"
@@ -88,3 +83,12 @@ def test_the_command_prints_a_schema_without_a_run() -> None:
     result = CliRunner().invoke(main, ["export", "crosstable", "--schema"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.output) == published("crosstable")
+
+
+def test_the_command_has_the_schemas_of_tournaments_and_says_where_their_tables_are() -> None:
+    result = CliRunner().invoke(main, ["export", "standings", "--schema"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == published("standings")
+    refused = CliRunner().invoke(main, ["export", "standings"])
+    assert refused.exit_code == 2
+    assert "standings are of a tournament: `league tournament --resume NAME -o FOLDER` writes them" in refused.stderr

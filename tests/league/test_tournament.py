@@ -11,7 +11,7 @@ import pytest
 
 import arenas
 from agents.scripted import make
-from tests.league.cups import call, journal_of, play
+from tests.league.cups import call, journal_of, play, tables_of
 
 pytestmark = pytest.mark.usefixtures("at_home")
 KINDS = [
@@ -35,7 +35,9 @@ def test_every_format_is_played_to_its_end(words: list[str], encounters: int) ->
     assert len(told) == len(played) >= encounters
     assert told[0].lstrip("[ ").startswith("1/")
     assert "perfect#1" in result.stdout and "random#3" in result.stdout
-    report = json.loads(Path("tournaments/cup/standings.json").read_text())
+    tables = tables_of("cup")
+    report = tables["standings"]
+    assert tables["encounters"]["encounters"] == report["encounters"]
     assert (report["run"], report["arena"], report["format"], report["finished"]) == (
         "cup",
         "tic_tac_toe",

@@ -14,8 +14,8 @@ from league import tournament as tournaments
 from league.config import BotsConfig
 from league.entrants import Entrant
 from league.journal import Played
-from league.tournament import BrokenOffError, Kinds, Progress, Settings, Tournament
-from matchmaking.tournaments.core import Encounter
+from league.tournament import BrokenOffError, Progress, Settings, Tournament
+from matchmaking.tournaments.core import Encounter, Kinds
 from tests.league.cups import entrants
 
 pytestmark = pytest.mark.usefixtures("at_home")

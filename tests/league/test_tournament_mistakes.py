@@ -11,8 +11,9 @@ from league import tournament as tournaments
 from league.entrants import Entrant, Entrants
 from league.errors import InputError, StateMismatchError
 from league.journal import Journal
-from league.tournament import JOURNAL, SETTINGS, Kinds, Member, Settings
+from league.tournament import JOURNAL, SETTINGS, Member, Settings
 from matchmaking.records import Kind
+from matchmaking.tournaments.core import Kinds
 from tests.league.cups import call, entrants, error_of, play
 
 pytestmark = pytest.mark.usefixtures("at_home")

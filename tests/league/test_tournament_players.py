@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from league.entrants import Entrant
 from league.runs import RunFolder
-from league.tournament import JOURNAL, SETTINGS, Kinds, Progress, Tournament
+from league.tournament import JOURNAL, SETTINGS, Progress, Tournament
 from league.tournament_host import start
 from league.tournament_tables import Report
-from tests.league.cups import call, error_of
+from matchmaking.tournaments.core import Kinds
+from tests.league.cups import call, error_of, tables_of
 
 pytestmark = pytest.mark.usefixtures("at_home")
 BOT = "def act(observation, action_mask, clock):\n    return int(action_mask.nonzero()[0][0])\n"
@@ -28,7 +28,7 @@ def test_bots_play_and_their_forfeits_are_told(at_home: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "forfeits: broken CRASH x2" in result.stdout
-    report = json.loads(Path("tournaments/cup/standings.json").read_text())
+    report = tables_of("cup")["standings"]
     rows = {row["name"]: row for row in report["players"]}
     assert (rows["broken"]["forfeits"], rows["broken"]["losses"], rows["broken"]["kind"]) == (4, 4, "bot")
     assert rows["first"]["forfeits"] == rows["random"]["forfeits"] == 0
