@@ -235,11 +235,12 @@ class MAPPO:
         totals: dict[str, Tensor] = {}
         count = 0
         for part in self._parts(batch):
-            value = self.values(self.critic.parameters["critic"], part.seen)
+            matters = part.alive.bool().any(dim=2)
+            value = self.values(self.critic.parameters["critic"], part.seen, matters)
             value_loss = self.value_loss(value, part)
             if config.returns is Returns.N_STEP:
                 part = part._replace(advantage=self._spread(part.returns - value.detach()))  # noqa: PLW2901
-            policy_loss, figures = self.policy_loss(self.log_policy(part.observation, part.action_mask), part)
+            policy_loss, figures = self.policy_loss(self.log_policy(part.observation, part.action_mask, matters), part)
             figures["actor_norm"] = self.actor.step(
                 policy_loss, config.learning_rate, config.max_gradient_norm, config.adam_epsilon
             )
@@ -268,13 +269,13 @@ class MAPPO:
             lives = lives.any(dim=2, keepdim=True)
         valued = (lives[:, :-1] & filled).float()
         reward = self._rewards(episodes)
-        value = self.values(self.critic.parameters["critic"], seen)
+        value = self.values(self.critic.parameters["critic"], seen, episodes.observed)
         if config.returns is Returns.GAE:
             known = beyond_death(self._as_returns(value), reward, lives, config.discount)
             advantage = generalised_advantages(reward, known, episodes, config.discount, config.gae_lambda)
             returns = advantage + known[:, :-1]
         else:
-            target = self.values(self.critic.views(self.target_weights)["critic"], seen)
+            target = self.values(self.critic.views(self.target_weights)["critic"], seen, episodes.observed)
             known = beyond_death(self._as_returns(target), reward, lives, config.discount)
             returns = n_step_returns(reward, known, episodes, config.discount, config.n_step)
             advantage = torch.zeros_like(returns)  # taken anew at each epoch
@@ -290,7 +291,7 @@ class MAPPO:
             action=episodes.action,
             alive=alive,
             valued=valued,
-            log_probability=_taken(self.log_policy(observation, mask), episodes.action),
+            log_probability=_taken(self.log_policy(observation, mask, episodes.filled), episodes.action),
             value=value[:, :-1],
             returns=returns,
             advantage=normalised(each, alive) if config.normalise_advantages else each,
@@ -332,15 +333,17 @@ class MAPPO:
             for pick in order.tensor_split(count):
                 yield Batch(*(field.index_select(0, pick) for field in batch))
 
-    def values(self, parameters: Parameters, seen: Tensor) -> Tensor:
-        """The critic's values [B, T, K] of what it sees [B, T, K, F], in its own units."""
+    def values(self, parameters: Parameters, seen: Tensor, matters: Tensor) -> Tensor:
+        """The critic's values [B, T, K], in its own units; `seen` [B, T, K, F], and bool [B, T] where that matters."""
         if self.config.critic is Critic.TEAM:
-            return self.critic_network.unroll(parameters, seen.permute(2, 1, 0, 3))[0].permute(1, 0, 2)
-        return self.setup.by_agent(self.critic_network.unroll(parameters, self.setup.inputs(seen)))[..., 0]
+            return self.critic_network.unroll(parameters, seen.permute(2, 1, 0, 3), matters.T)[0].permute(1, 0, 2)
+        rows = self.setup.rows(matters)
+        return self.setup.by_agent(self.critic_network.unroll(parameters, self.setup.inputs(seen), rows))[..., 0]
 
-    def log_policy(self, observation: Tensor, action_mask: Tensor) -> Tensor:
-        """Log probabilities [B, T, N, A] of all actions."""
-        outputs = self.actor_network.unroll(self.actor.parameters["actor"], self.setup.inputs(observation))
+    def log_policy(self, observation: Tensor, action_mask: Tensor, matters: Tensor) -> Tensor:
+        """Log probabilities [B, T, N, A] of all actions where they matter, bool [B, T]."""
+        inputs, rows = self.setup.inputs(observation), self.setup.rows(matters)
+        outputs = self.actor_network.unroll(self.actor.parameters["actor"], inputs, rows)
         return torch.where(action_mask, self.setup.by_agent(outputs), -1e9).log_softmax(dim=3)
 
     def policy_loss(self, log_policy: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -235,13 +235,12 @@ class QLearner:
 
     def losses(self, episodes: Episodes) -> Losses:
         """The loss of the module's docstring."""
-        inputs = self.setup.inputs(episodes.observation)
-        values = self._values(self.trained.parameters["agent"], inputs)
+        values = self._values(self.trained.parameters["agent"], episodes)
         chosen = values[:, :-1].gather(3, episodes.action.unsqueeze(3)).squeeze(3)
         acts = episodes.action_mask.any(dim=3)  # an agent without a legal action adds nothing
-        chosen = self._mixed(self.trained.parameters, chosen * acts[:, :-1], episodes.state[:, :-1])
+        chosen = self._mixed(self.trained.parameters, chosen * acts[:, :-1], episodes.state[:, :-1], episodes.filled)
         with torch.no_grad():
-            targets = self._targets_of(episodes, inputs, values.detach(), acts)
+            targets = self._targets_of(episodes, values.detach(), acts)
             weight = episodes.filled.view(*episodes.filled.shape, *[1] * (targets.dim() - 2)).expand_as(targets)
             count = weight.sum().clamp(min=1)
         error = (targets - chosen) * weight
@@ -249,12 +248,12 @@ class QLearner:
             means = (chosen * weight).sum() / count, (targets * weight).sum() / count
         return Losses(error.square().sum() / count, *means)
 
-    def _targets_of(self, episodes: Episodes, inputs: Tensor, online: Tensor, acts: Tensor) -> Tensor:
+    def _targets_of(self, episodes: Episodes, online: Tensor, acts: Tensor) -> Tensor:
         """y, [B, T], or [B, T, N] of independent learners."""
-        values = self._values(self._targets["agent"], inputs)
+        values = self._values(self._targets["agent"], episodes)
         best = legal_best(online if self.config.double else values, episodes.action_mask)
         following = values.gather(3, best.unsqueeze(3)).squeeze(3) * acts
-        mixed = self._mixed(self._targets, following[:, 1:], episodes.state[:, 1:])
+        mixed = self._mixed(self._targets, following[:, 1:], episodes.state[:, 1:], episodes.filled)
         reward = self._raw_reward(episodes)
         if self.config.standardise_rewards:
             reward = self.rewards.standardise(reward)
@@ -268,12 +267,19 @@ class QLearner:
         """[B, T], or [B, T, N] where every agent learns from its own."""
         return episodes.reward if self.config.reward is Reward.AGENT else episodes.reward.sum(dim=2)
 
-    def _values(self, parameters: Parameters, inputs: Tensor) -> Tensor:
-        """Action values [B, T + 1, N, A] of `inputs` [P, T + 1, S, I]."""
-        return self.setup.by_agent(self.network.unroll(parameters, inputs))
+    def _values(self, parameters: Parameters, episodes: Episodes) -> Tensor:
+        """Action values [B, T + 1, N, A] of all observations that were made."""
+        inputs, made = self.setup.inputs(episodes.observation), self.setup.rows(episodes.observed)
+        return self.setup.by_agent(self.network.unroll(parameters, inputs, made))
 
-    def _mixed(self, parameters: Mapping[str, Parameters], values: Tensor, state: Tensor) -> Tensor:
-        return values if self.mixer is None else self.mixer.mix(parameters.get("mixer", {}), values, state)
+    def _mixed(self, parameters: Mapping[str, Parameters], values: Tensor, state: Tensor, filled: Tensor) -> Tensor:
+        """Q_tot [B, T] where a step was played; without a mixer the agents' values [B, T, N] as they are."""
+        if self.mixer is None:
+            return values
+        played = filled.flatten().nonzero()[:, 0]
+        of_played = (tensor.flatten(0, 1).index_select(0, played).unsqueeze(0) for tensor in (values, state))
+        mixed = self.mixer.mix(parameters.get("mixer", {}), *of_played)[0]
+        return mixed.new_zeros(filled.numel()).index_copy(0, played, mixed).view(filled.shape)
 
     def policy(self) -> TeamPolicy:
         """The greedy decentralised policy as it is now: a copy."""

@@ -117,6 +117,10 @@ class TeamSetup:
             return observation.permute(1, 2, 0, 3).reshape(1, horizon, agents * batch, -1)
         return observation.permute(2, 1, 0, 3).contiguous()
 
+    def rows(self, steps: Tensor) -> Tensor:
+        """Steps that matter, bool [B, T], as the networks' rows: bool [T, S]."""
+        return steps.T.repeat(1, self.num_agents // self.stack)
+
     def by_agent(self, outputs: Tensor) -> Tensor:
         """What the networks answered, [P, T, S, X], in the order of `observation`: [B, T, N, X]."""
         if self.sharing:

@@ -41,6 +41,11 @@ class Episodes(NamedTuple):
     filled: Tensor
 
     @property
+    def observed(self) -> Tensor:
+        """bool [B, T + 1], which observations were made: before every step that was played, and the last."""
+        return torch.cat((torch.ones_like(self.filled[:, :1]), self.filled), dim=1)
+
+    @property
     def lengths(self) -> Tensor:
         """int64 [B], steps played."""
         return self.filled.sum(dim=1)

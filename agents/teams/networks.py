@@ -78,9 +78,24 @@ class TeamNetwork:
             hidden = memory = _remember(parameters, dense(parameters, "gru_input", hidden), memory)
         return dense(parameters, "head", hidden), memory
 
-    def unroll(self, parameters: Parameters, inputs: Tensor) -> Tensor:
-        """Whole episodes from their first step on: [P, T, S, I] -> [P, T, S, X], the same as T times `apply`."""
+    def unroll(self, parameters: Parameters, inputs: Tensor, matters: Tensor | None = None) -> Tensor:
+        """Whole episodes from their first step on, the same as T times `apply`.
+
+        Args:
+            parameters: tensors [P, ...].
+            inputs: [P, T, S, I].
+            matters: bool [T, S]; elsewhere, such as behind an episode's end, any answer will do, and a network without
+                a memory saves itself the work.
+
+        Returns:
+            [P, T, S, X].
+        """
         stack, horizon, rows, _ = inputs.shape
+        if matters is not None and not self.recurrent:
+            picked = matters.flatten().nonzero()[:, 0]
+            outputs, _ = self.apply(parameters, inputs.flatten(1, 2).index_select(1, picked))
+            blank = outputs.new_zeros(stack, horizon * rows, self.outputs)
+            return blank.index_copy(1, picked, outputs).view(stack, horizon, rows, -1)
         hidden = self._encode(parameters, inputs.flatten(1, 2))
         if self.recurrent:
             driven = dense(parameters, "gru_input", hidden).view(stack, horizon, rows, -1)

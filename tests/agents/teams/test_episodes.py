@@ -42,6 +42,16 @@ def test_episodes_end_each_at_its_own_step_with_their_true_final_observation() -
     assert behaviour.lives == [[True, True, True], [False, True, True], [False, True, False]]
 
 
+@pytest.mark.parametrize("sharing", [True, False])
+def test_observations_that_were_made_are_found_in_what_networks_are_fed(sharing: bool) -> None:
+    setup = TeamSetup(Clock(3, lengths=(1, 3, 2)), sharing=sharing)
+    episodes = Collector(setup, 3, 0, CPU).collect(FirstLegal())
+    assert episodes.observed.tolist() == [[True, True, False, False], [True] * 4, [True, True, True, False]]
+    told = episodes.observed[:, :, None, None].float().expand_as(episodes.observation)
+    for of_network in setup.inputs(told)[..., 0]:
+        assert torch.equal(of_network.bool(), setup.rows(episodes.observed))
+
+
 def test_the_global_state_is_the_arenas_own_or_all_observations() -> None:
     own = Collector(TeamSetup(TwoStep()), 2, 0, CPU).collect(FirstLegal())
     assert own.state.shape == (2, 3, 3)

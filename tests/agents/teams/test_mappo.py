@@ -167,7 +167,7 @@ def test_unrolled_is_stepwise(sharing: bool) -> None:
     episodes = collected(subject)
     setup, parameters = subject.setup, subject.actor.parameters["actor"]
     with torch.no_grad():
-        found = subject.log_policy(episodes.observation[:, :-1], episodes.action_mask[:, :-1])
+        found = subject.log_policy(episodes.observation[:, :-1], episodes.action_mask[:, :-1], episodes.filled)
         memory = subject.actor_network.initial_memory(setup.stack, 8 * 3 // setup.stack, CPU)
         for step in range(4):
             seen, mask = episodes.observation[:, step : step + 1], episodes.action_mask[:, step]

@@ -137,11 +137,10 @@ def test_a_time_limit_is_bootstrapped_from_the_true_final_observation(name: str,
     for _ in range(25):
         made.train_step()
     episodes = made.buffer.sample(4, made.generator)
-    inputs = made.setup.inputs(episodes.observation)
     with torch.no_grad():
-        values = made._values(made._targets["agent"], inputs)
+        values = made._values(made._targets["agent"], episodes)
         masked = torch.where(episodes.action_mask, values, -torch.inf).amax(dim=3)
-        mixed = made._mixed(made._targets, masked, episodes.state)
+        mixed = made._mixed(made._targets, masked, episodes.state, episodes.observed)
     final = mixed[0, 3]
     expected = mixed.new_zeros(3, *mixed.shape[2:])
     for step, behind in ((2, final if bootstrap else 0 * final), (1, expected[2]), (0, expected[1])):
@@ -150,10 +149,9 @@ def test_a_time_limit_is_bootstrapped_from_the_true_final_observation(name: str,
 
 
 def targets_of(made: QLearner, episodes: Any) -> Tensor:
-    inputs = made.setup.inputs(episodes.observation)
     with torch.no_grad():
-        online = made._values(made.trained.parameters["agent"], inputs)
-        return made._targets_of(episodes, inputs, online, episodes.action_mask.any(dim=3))
+        online = made._values(made.trained.parameters["agent"], episodes)
+        return made._targets_of(episodes, online, episodes.action_mask.any(dim=3))
 
 
 @pytest.mark.parametrize("double", [True, False])
@@ -162,10 +160,9 @@ def test_illegal_actions_are_masked_in_both_maxima(double: bool) -> None:
     made = learner("iql", Clock(3), double=double, standardise_rewards=False, discount=0.9)
     made.target.mul_(-1.3)  # the two networks disagree
     episodes = random_episodes(made.setup, 5, torch.Generator().manual_seed(4))
-    inputs = made.setup.inputs(episodes.observation)
     with torch.no_grad():
-        online = made._values(made.trained.parameters["agent"], inputs)
-        target = made._values(made._targets["agent"], inputs)
+        online = made._values(made.trained.parameters["agent"], episodes)
+        target = made._values(made._targets["agent"], episodes)
     found, mattered = targets_of(made, episodes), 0
     for batch in range(5):
         for step in range(3):
@@ -197,7 +194,7 @@ def test_an_agent_without_legal_actions_adds_nothing(name: str) -> None:
     episodes = made.collector.collect(made._exploration)
     assert torch.isfinite(targets_of(made, episodes)).all()
     if name == "vdn":
-        values = made._values(made._targets["agent"], made.setup.inputs(episodes.observation))
+        values = made._values(made._targets["agent"], episodes)
         alone = torch.where(episodes.action_mask, values, -torch.inf)[:, 1, 0].amax(dim=1)
         torch.testing.assert_close(targets_of(made, episodes)[:, 0], 2 + 0.99 * alone)
     for _ in range(3):

@@ -33,6 +33,22 @@ def test_unrolling_equals_stepping(stack: int, memory: int, normalise: bool) -> 
         assert not torch.allclose(unrolled[:, -1], alone, atol=1e-3)
 
 
+@pytest.mark.parametrize("stack", [1, 3])
+@pytest.mark.parametrize("memory", [0, 8])
+def test_steps_that_do_not_matter_change_nothing(stack: int, memory: int) -> None:
+    network = TeamNetwork(TeamNetworkConfig(hidden=(6, 7), memory=memory), 5, 4)
+    generator = torch.Generator().manual_seed(0)
+    views = network.layout.views(network.initial(generator, stack))
+    parameters = {name: view.clone().requires_grad_() for name, view in views.items()}
+    inputs = torch.randn(stack, 9, 4, 5, generator=generator)
+    matters = torch.arange(9)[:, None] < torch.tensor([9, 1, 4, 6])
+    few, full = (network.unroll(parameters, inputs, given) * matters[..., None] for given in (matters, None))
+    torch.testing.assert_close(few, full)
+    leaves = list(parameters.values())
+    expected = torch.autograd.grad(full.square().sum(), leaves)
+    torch.testing.assert_close(torch.autograd.grad(few.square().sum(), leaves), expected)
+
+
 def test_the_memory_is_torchs_gru() -> None:
     network = TeamNetwork(TeamNetworkConfig(hidden=(), memory=8), 5, 4)
     parameters = network.layout.views(network.initial(torch.Generator().manual_seed(1)))
