@@ -104,8 +104,13 @@ def _appendonly(run: RunFolder, config: LeagueConfig) -> Iterator[Finding]:
     """Whether the embedded server can read what it wrote; one that runs has done so."""
     if config.redis is not None or EmbeddedServer(run.redis).running():
         return
+    paths = appendonly.files(run.redis)
+    for path in paths:
+        if not path.is_file():
+            yield _bad("append-only file", f"{path} is missing", RESTORE)
+            return
     try:
-        found = [appendonly.condition(path) for path in appendonly.files(run.redis)]
+        found = [appendonly.condition(path) for path in paths]
     except MatchmakingError:
         return  # there is no server program: that is said elsewhere
     if not any(each is None or each.size for each in found):
@@ -114,6 +119,8 @@ def _appendonly(run: RunFolder, config: LeagueConfig) -> Iterator[Finding]:
     for each in found:
         if each is None:
             yield _note("append-only file", f"one in {run.redis} can only be looked at where it can be written")
+        elif each.snapshot:
+            yield _bad("append-only file", f"{each.path}: its snapshot cannot be read: {each.snapshot}", RESTORE)
         elif each.sound < each.size:
             lost = f"{each.path}: of {each.size:,} bytes {each.sound:,} can be read as whole writes"
             yield _note("append-only file", f"{lost}; where only the end is torn, Redis drops it as it starts")

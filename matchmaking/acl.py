@@ -16,7 +16,9 @@ from matchmaking.session import key_of
 READING = ("GET", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HVALS", "LLEN", "LRANGE", "ZRANGE")
 """What only looks: `Session.read` and `matchmaking.dump` use these and no others."""
 
-CONNECTION = ("AUTH", "HELLO", "PING", "SELECT", "TIME", "CLIENT|SETINFO", "CLIENT|SETNAME", "MULTI", "EXEC")
+CONNECTION = ("AUTH", "HELLO", "PING", "SELECT", "TIME", "CLIENT|SETNAME", "MULTI", "EXEC")
+"""What a client says beside; without CLIENT|SETINFO, which Redis 7.0 does not know and clients do without."""
+
 SCRIPTED = ("EVAL", "EVALSHA", "WATCH", "UNWATCH", "EXISTS")  # the last three to put a backup in place
 _CALL = re.compile(r"redis\.call\('(\w+)'")
 _CHOSEN = ("LPUSH", "RPUSH")  # `enqueue` is told which of them

@@ -34,8 +34,13 @@ SOCKET_PATH_BYTES = 107
 _PASSWORD = re.compile(r"(://[^:@/]*:)(.*)@")  # greedy: a password that was not quoted may hold anything
 _IN_QUERY = re.compile(r"([?&](?:password|ssl_password)=)([^&]*)")
 
+_VERSION = re.compile(r"v=(\d+)[\d.]*")
+
 _LAUNCHES = 3
 """How often a server that dies before it answers is launched before that is called a failure."""
+
+PARTS = "appendonlydir"
+"""The folder in which a server since version 7 keeps its append-only file in several parts, and a manifest of them."""
 
 _SETTINGS = {
     "port": "0",
@@ -290,7 +295,11 @@ class EmbeddedServer:
             "pidfile": str(self.folder / "redis.pid"),
             "logfile": str(self.log),
         }
-        command = [str(find_server())]
+        program = find_server()
+        if self._increments(program) > 1:
+            # It would cut off the torn end of one, end, and when it is launched again read the later ones after it.
+            settings["aof-load-truncated"] = "no"
+        command = [str(program)]
         for name, value in settings.items():
             command += [f"--{name}", value]
         launched = subprocess.run(
@@ -301,6 +310,29 @@ class EmbeddedServer:
                 f"{command[0]} ended with exit code {launched.returncode}: "
                 f"{(launched.stderr or launched.stdout).strip() or self._last_words()}"
             )
+
+    def _increments(self, program: Path) -> int:
+        """How many files of writes follow each other in an append-only file of several parts; 0 where it is one file.
+
+        Raises:
+            ServerStartError: this server would not see what another one has written, and begin with nothing.
+        """
+        parts = sorted((self.folder / PARTS).glob("appendonly.aof*"))
+        if not parts:
+            return 0
+        manifest = self.folder / PARTS / "appendonly.aof.manifest"
+        if manifest not in parts:
+            raise ServerStartError(
+                f"{manifest} is missing, which says in what order {parts[0].name} and others are read"
+            )
+        said = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False, timeout=30)
+        version = _VERSION.search(said.stdout)
+        if version and int(version[1]) < 7:
+            raise ServerStartError(
+                f"{parts[0].parent} was written by Redis 7 or newer, or Valkey, and {program} is Redis "
+                f"{version[0][2:]}, which cannot read it: install what wrote it (`apt install redis-server`)"
+            )
+        return len(re.findall(r" type i$", manifest.read_text(errors="replace"), re.MULTILINE))
 
     def _last_words(self) -> str:
         """The end of the server's log, for a message."""

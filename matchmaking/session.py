@@ -179,7 +179,9 @@ _DAMAGE = ("WRONGTYPE", "not an integer", "not a valid float", "user_script", "E
 def _refused(url: str, error: exceptions.ResponseError) -> Exception:
     """A refusal that is the server's condition, or that of what stands in it, told to a person."""
     text = str(error)
-    if any(word in text for word in ("MISCONF", "OOM", "READONLY", "NOSPACE")):
+    # Since Redis 7 these come without the code at their beginning, which the client makes their class of.
+    refuses = isinstance(error, exceptions.OutOfMemoryError | exceptions.ReadOnlyError)
+    if refuses or any(word in text for word in ("MISCONF", "OOM", "READONLY", "NOSPACE")):
         return StoreWriteError(f"Redis at {masked(url)} refuses to write: {text}; check its disk, memory and log")
     if "NOAUTH" in text:
         return unreachable(url, error)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from league.appendonly import files
 from matchmaking.run_records import Dropped
 
 Words = list[bytes]
@@ -92,17 +93,16 @@ def read(folder: Path, run: str, lease_seconds: float) -> Ledger:
         LedgerError: the beginning is missing, since the server wrote its file anew.
     """
     reader = _Reader(f"league:{{{run}}}:".encode(), lease_seconds)
-    for transaction in transactions(_content(folder)):
+    for transaction in transactions(content(folder)):
         reader.apply(transaction)
     if not reader.begun:
         raise LedgerError(f"the append-only file in {folder} does not begin with the run: it was rewritten")
     return reader.ledger
 
 
-def _content(folder: Path) -> bytes:
-    """The commands of the file of Redis 6, or of the increments of Redis 7."""
-    parts = [folder / "appendonly.aof", *sorted((folder / "appendonlydir").glob("*.incr.aof"))]
-    return b"".join(part.read_bytes() for part in parts if part.exists())
+def content(folder: Path) -> bytes:
+    """The commands of the file of Redis 6, or of those of Redis 7; a snapshot holds none."""
+    return b"".join(part.read_bytes() for part in files(folder) if part.suffix == ".aof")
 
 
 def transactions(data: bytes) -> Iterator[list[Words]]:

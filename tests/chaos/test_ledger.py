@@ -13,7 +13,7 @@ from matchmaking.run_records import Ticket
 from matchmaking.server import EmbeddedServer
 from matchmaking.service import MAX_EXPIRIES, Matchmaker
 from matchmaking.store import Store
-from tests.chaos.ledger import LedgerError, read, transactions
+from tests.chaos.ledger import LedgerError, content, read, transactions
 
 SECONDS = 60.0
 
@@ -106,8 +106,8 @@ def test_reports_stand_under_their_tickets(server: EmbeddedServer, store: Store)
 
 
 def test_a_torn_end_was_not_applied_and_a_missing_beginning_is_an_error(server: EmbeddedServer, store: Store) -> None:
-    whole = list(transactions((server.folder / "appendonly.aof").read_bytes()))
-    torn = list(transactions((server.folder / "appendonly.aof").read_bytes()[:-3]))
+    whole = list(transactions(content(server.folder)))
+    torn = list(transactions(content(server.folder)[:-3]))
     assert torn == whole[:-1]
     with pytest.raises(LedgerError, match="does not begin with the run"):
         read(server.folder, "another", SECONDS)

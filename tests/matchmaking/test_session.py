@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from matchmaking.errors import RedisUnreachableError, StoreWriteError, UnknownPlayerError
 from matchmaking.payoff import add
@@ -263,6 +263,24 @@ def test_a_refusal_to_write_is_told_to_a_person(own_server: EmbeddedServer) -> N
         client.config_set("maxmemory", "0")
     store.set_fact("b", "y")
     store.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemoryError("command not allowed when used memory > 'maxmemory'. script: 1, on @user_script:86."),
+        ReadOnlyError("You can't write against a read only replica. script: 1, on @user_script:2."),
+    ],
+)
+def test_a_refusal_in_the_words_of_redis_7(store: Store, monkeypatch: pytest.MonkeyPatch, error: ResponseError) -> None:
+    """From within a script it comes with the place in it, and is no damage of what stands in Redis."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store.session, "_execute", refuse)
+    with pytest.raises(StoreWriteError, match="refuses to write"):
+        store.set_fact("b", "x")
 
 
 def test_a_password_that_is_missing_is_said(own_server: EmbeddedServer) -> None:
