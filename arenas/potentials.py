@@ -1,4 +1,4 @@
-"""Potentials for shaping, by arena: how near a team is to its goal."""
+"""Potentials for shaping, by arena: how near each team is to its goal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from arenas.core import Arena, State
+from arenas.core import Arena, ArenaSpec, State
+from arenas.games.soccer import OFF
 from arenas.shaping import Potential
 
+Measure = Callable[[State, ArenaSpec], Tensor]
+"""float32 [B, teams], of the states of an arena."""
 
-def uncovered(state: State) -> Tensor:
+
+def uncovered(state: State, _: ArenaSpec) -> Tensor:
     """Spread: minus the sum over the landmarks of the distance of the nearest agent."""
-    return -torch.cdist(state["landmark"], state["position"]).amin(dim=2).sum(dim=1)
+    return -torch.cdist(state["landmark"], state["position"]).amin(dim=2).sum(dim=1, keepdim=True)
 
 
-def to_gather(state: State) -> Tensor:
+def to_gather(state: State, _: ArenaSpec) -> Tensor:
     """Foraging: minus the share of the food that is left, times how far the agents are from meeting at one food.
 
     That is the smallest, over the food left, of the agents' mean distance in steps. Nothing left is 0, the most.
@@ -27,12 +31,29 @@ def to_gather(state: State) -> Tensor:
     there = foods[..., 2] > 0
     nearest = torch.where(there, steps, torch.inf).amin(dim=1)
     share = foods[..., 2].sum(dim=1) / state["spawned"].clamp(min=1)
-    return -torch.where(there.any(dim=1), share * nearest, 0.0)
+    return -torch.where(there.any(dim=1), share * nearest, 0.0)[:, None]
 
 
-POTENTIALS: dict[str, dict[str, Potential]] = {
+def ball_ahead(state: State, spec: ArenaSpec) -> Tensor:
+    """Soccer: how far the ball is up the pitch, from -1 at the own end line to 1 at the other's; 0 once it is out."""
+    columns = spec.observation_shape[2]
+    column = state["ball"] % (columns + 2) - 1  # cells are numbered with a rim of one cell
+    ahead = torch.where(state["ball"] == OFF, 0.0, 2 * column / (columns - 1) - 1)
+    return torch.stack((ahead, -ahead), dim=1)
+
+
+def chase(state: State, spec: ArenaSpec) -> Tensor:
+    """Tag: the sum over the prey of the nearest predator's distance, for the predators with a minus."""
+    predators, prey = (state["position"][:, list(team)] for team in spec.teams)
+    away = torch.cdist(prey, predators).amin(dim=2).sum(dim=1)
+    return torch.stack((-away, away), dim=1)
+
+
+POTENTIALS: dict[str, dict[str, Measure]] = {
     "foraging": {"gather": to_gather},
+    "soccer": {"ball": ball_ahead},
     "spread": {"cover": uncovered},
+    "tag": {"chase": chase},
 }
 """By the arena's name, then by their own."""
 
@@ -50,8 +71,5 @@ def find(arena: Arena, name: str, weight: float = 1.0) -> Potential:
             hint = f"did you mean {near[0]}? " if near else ""
             raise ValueError(f"{arena.spec.name} has no potential {name!r}: {hint}it has {', '.join(known)}")
         raise ValueError(f"{arena.spec.name} has no potential: there are some of {', '.join(POTENTIALS)}")
-    return _weighted(known[name], weight)
-
-
-def _weighted(potential: Potential, weight: float) -> Callable[[State], Tensor]:
-    return lambda state: weight * potential(state)
+    measure, spec = known[name], arena.spec
+    return lambda state: weight * measure(state, spec)

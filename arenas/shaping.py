@@ -14,13 +14,15 @@ Potential-based shaping (Ng, Harada & Russell, "Policy invariance under reward t
     F(s, s') = gamma Phi(s') - Phi(s)
 
 to the team's reward, with Phi = 0 where an episode is over; no other additive bonus leaves every optimal policy as it
-is. With several agents the Nash equilibria stay too (Devlin & Kudenko, AAMAS 2011). An episode that is cut by a limit
+is. With several agents the Nash equilibria stay too, and each team may have a Phi of its own (Devlin & Kudenko, AAMAS
+2011). An episode that is cut by a limit
 from outside goes on in the learner's mind where it bootstraps from the final observation, and then its last potential
 stands; where the learner takes the limit for an end, it is 0 there as well (Grzes, AAMAS 2017).
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,10 +33,33 @@ from arenas.core import Arena, State, Step, Turns
 from arenas.wrapping import WrappedArena
 
 Potential = Callable[[State], Tensor]
-"""float32 [B]: how good states are."""
+"""float32 [B, teams]: how good states are for each of the arena's teams."""
 
 
-class DifferenceRewards(WrappedArena):
+class Rewarded(WrappedArena):
+    """An arena whose agents are rewarded otherwise; nothing else of a step changes."""
+
+    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
+        step = self.arena.step(state, actions, uniforms, live)
+        return step._replace(rewards=self.rewards(state, actions, uniforms, live, step))
+
+    @abstractmethod
+    def rewards(
+        self, state: State, actions: Tensor, uniforms: Tensor | None, live: Tensor | None, step: Step
+    ) -> Tensor:
+        """float32 [B, N]: the rewards in place of those of a step that the arena inside has taken."""
+
+
+def layers(arena: Arena) -> tuple[Arena, tuple[Rewarded, ...]]:
+    """The arena with its own rewards, and what changes them, from the innermost on."""
+    found: list[Rewarded] = []
+    while isinstance(arena, Rewarded):
+        found.insert(0, arena)
+        arena = arena.arena
+    return arena, tuple(found)
+
+
+class DifferenceRewards(Rewarded):
     """Every agent is rewarded with D_n.
 
     Args:
@@ -70,11 +95,12 @@ class DifferenceRewards(WrappedArena):
         team_of = [next(number for number, team in enumerate(spec.teams) if n in team) for n in range(spec.num_agents)]
         self._team_of = torch.tensor(team_of)
 
-    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
-        taken = self.arena.step(state, actions, uniforms, live)
-        achieved = self._team_return(taken, actions, uniforms, live)
+    def rewards(
+        self, state: State, actions: Tensor, uniforms: Tensor | None, live: Tensor | None, step: Step
+    ) -> Tensor:
+        achieved = self._team_return(step, actions, uniforms, live)
         without, possible = self._without(state, actions, uniforms, live)
-        return taken._replace(rewards=torch.where(possible, achieved - without, 0.0))
+        return torch.where(possible, achieved - without, 0.0)
 
     def _without(
         self, state: State, actions: Tensor, uniforms: Tensor | None, live: Tensor | None
@@ -117,30 +143,31 @@ class DifferenceRewards(WrappedArena):
         return rewards @ (team_of[:, None] == team_of).to(rewards.dtype)
 
 
-class PotentialShaping(WrappedArena):
-    """The team is given F beside what it earns, every agent an equal share.
+class PotentialShaping(Rewarded):
+    """Each team is given F of its own potential beside what it earns, every agent of it an equal share.
 
     Args:
-        arena: an arena of one team.
+        arena: a simultaneous arena.
         potential: Phi.
         discount: gamma of the learner: with another one the optimal policies may change.
         truncation_ends: whether the learner takes a limit from outside for the end of the task.
-
-    Raises:
-        ValueError: the arena has several teams.
     """
 
     def __init__(self, arena: Arena, potential: Potential, discount: float, *, truncation_ends: bool = False) -> None:
-        spec = arena.spec
-        if len(spec.teams) != 1:
-            raise ValueError(f"{spec.name} has {len(spec.teams)} teams: a potential is that of an arena of one team")
         super().__init__(arena)
         self.potential, self.discount, self.truncation_ends = potential, discount, truncation_ends
+        teams = arena.spec.teams
+        share = torch.zeros(len(teams), arena.spec.num_agents)
+        for number, team in enumerate(teams):
+            share[number, list(team)] = 1 / len(team)
+        self._share = share
 
-    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
-        step = self.arena.step(state, actions, uniforms, live)
+    def rewards(
+        self, state: State, actions: Tensor, uniforms: Tensor | None, live: Tensor | None, step: Step
+    ) -> Tensor:
         over = step.terminated | step.truncated if self.truncation_ends else step.terminated
-        bonus = self.discount * torch.where(over, 0.0, self.potential(step.state)) - self.potential(state)
+        following = torch.where(over[:, None], 0.0, self.potential(step.state))
+        bonus = self.discount * following - self.potential(state)
         if live is not None:
-            bonus = torch.where(live, bonus, 0.0)
-        return step._replace(rewards=step.rewards + bonus[:, None] / self.spec.num_agents)
+            bonus = torch.where(live[:, None], bonus, 0.0)
+        return step.rewards + bonus @ self._share.to(bonus)

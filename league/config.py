@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from agents.bots.core import Clocks, Isolation, Limits
 from agents.settings import NetworkConfig, PPOConfig, RolloutConfig
+from agents.teams.credit_settings import CreditConfig
 from league.roles import RolesConfig
 from matchmaking.records import Role
 
@@ -81,7 +82,8 @@ class TeamConfig(Section):
     Attributes:
         algorithm: what trains it (`qmix`, `mappo`, ...; `agents.teams.registry.names()`).
         preset: the recipe that its settings begin from; the algorithm's first unless given.
-        settings: what differs from the recipe, as `league train --set` takes it.
+        settings: what differs from the recipe: settings of the algorithm, as `league train --set` takes them.
+        rewards: what it is rewarded with in training; outcomes and ratings are always by the arena's own.
         role: which opponents it meets, and when it freezes and resets.
         count: how many learners of this kind; 0 leaves it out.
         environments: episodes that it plays at once, an even number; as many as the settings name, or 16, unless given.
@@ -92,6 +94,7 @@ class TeamConfig(Section):
     algorithm: str
     preset: str | None = None
     settings: Table = {}
+    rewards: CreditConfig = CreditConfig()
     role: Literal[Role.MAIN_AGENT, Role.MAIN_EXPLOITER, Role.LEAGUE_EXPLOITER] = Role.MAIN_AGENT
     count: int = Field(default=1, ge=0, le=1024)
     environments: int | None = Field(default=None, gt=0, le=65_536, multiple_of=2)

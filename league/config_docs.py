@@ -30,6 +30,7 @@ def reference() -> str:
     for name, field in LeagueConfig.model_fields.items():
         if (each := _model_by_name(field)) is not None:
             sections.append(_section(f"[{name}.NAME]", each, f"{name}.NAME."))
+            sections += _inner(each, f"{name}.NAME")
         model = _model(field)
         if model is None:
             continue
@@ -37,10 +38,15 @@ def reference() -> str:
         if model is RolesConfig:
             sections.append(_roles())
             continue
-        for inner, part in model.model_fields.items():
-            if (below := _model(part)) is not None:
-                sections.append(_section(f"[{name}.{inner}]", below, f"{name}.{inner}."))
+        sections += _inner(model, name)
     return "\n\n".join(sections) + "\n"
+
+
+def _inner(model: type[BaseModel], place: str) -> Iterator[str]:
+    """A section for each table inside that of a model."""
+    for name, field in model.model_fields.items():
+        if (below := _model(field)) is not None:
+            yield _section(f"[{place}.{name}]", below, f"{place}.{name}.")
 
 
 def updated(page: str) -> str:

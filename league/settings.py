@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from agents.scripted.registry import anchors, is_scripted
 from agents.teams import registry
+from agents.teams.credit_settings import CreditConfig, CreditError, check_own_rewards, own_rewards
 from agents.toml import TOMLError, loads
 from league.config import LeagueConfig, Table, TeamConfig
 from league.errors import ConfigError, suggestion
@@ -204,7 +205,7 @@ def team_settings(team: TeamConfig, layers: Sequence[Layer], place: Sequence[str
     Raises:
         ConfigError: see `algorithm_settings`; or the settings do not allow so many environments.
     """
-    _, config = algorithm_settings(team.algorithm, team.preset, layers, place)
+    _, config = algorithm_settings(team.algorithm, team.preset, layers, place, team.rewards)
     if team.environments is None or "environments" not in type(config).model_fields:
         return config
     try:
@@ -215,7 +216,11 @@ def team_settings(team: TeamConfig, layers: Sequence[Layer], place: Sequence[str
 
 
 def algorithm_settings(
-    algorithm: str, preset: str | None, layers: Sequence[Layer], place: Sequence[str] = ()
+    algorithm: str,
+    preset: str | None,
+    layers: Sequence[Layer],
+    place: Sequence[str] = (),
+    credit: CreditConfig | None = None,
 ) -> tuple[str, BaseModel]:
     """The settings of a team's algorithm: a recipe, and what the layers set in it.
 
@@ -224,12 +229,13 @@ def algorithm_settings(
         preset: of the algorithm; the first unless given.
         layers: of settings, later ones over earlier ones.
         place: the team's table in the layers, which has them as `settings`; without it the layers hold nothing else.
+        credit: which rewards it is to learn from, where it is to be seen whether it can; they may ask for settings.
 
     Returns:
         The recipe's name and the settings.
 
     Raises:
-        ConfigError: no such algorithm or preset, or a setting that is not valid.
+        ConfigError: no such algorithm or preset, a setting that is not valid, or rewards that it cannot learn from.
     """
     told = ".".join((*place, "")) if place else ""
 
@@ -242,17 +248,30 @@ def algorithm_settings(
     chosen = next(iter(found.presets), "default") if preset is None else preset
     if preset is not None and preset not in found.presets:
         raise refuse("preset", f"{algorithm} has no preset {preset!r}; {suggestion(preset, found.presets)}")
-    inside = (*place, "settings") if place else ()
-    merged = nest(inside, found.presets.get(chosen, {}))
-    every = [Layer(f"preset {chosen}", merged), *layers]
-    for layer in layers:
+    inside, credit = (*place, "settings") if place else (), credit or CreditConfig()
+    try:
+        asked = dict(own_rewards(algorithm, credit))
+    except CreditError as error:
+        raise refuse("rewards", str(error)) from error
+    every = [
+        Layer(f"preset {chosen}", nest(inside, found.presets.get(chosen, {}))),
+        Layer("credit", nest(inside, asked)),
+    ]
+    every += layers
+    merged: Table = {}
+    for layer in every:
         merged = merge(merged, layer.table)
     for key in inside:
         merged = merged[key]
     try:
-        return chosen, found.settings().model_validate(merged)
+        config = found.settings().model_validate(merged)
     except ValidationError as error:
         raise ConfigError(explain(error.errors()[0], every, found.settings(), inside)) from error
+    try:
+        check_own_rewards(credit, config)
+    except CreditError as error:
+        raise refuse("settings", str(error)) from error
+    return chosen, config
 
 
 def load(path: Path) -> LeagueConfig:

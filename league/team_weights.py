@@ -1,4 +1,4 @@
-"""Teams that another process trains or that are frozen, ready to be met."""
+"""Teams that another process trains or that are frozen, ready to be met: of a player one, or one for each role."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agents.checkpoint import CheckpointError, CheckpointStore
-from agents.teams.policy import TeamPolicy, TeamRecord, load_team, team_of
+from agents.teams.all_roles import RolesRecord, Teams, load_teams, player_of, roles_of
+from agents.teams.policy import TeamPolicy, TeamRecord, team_of
 from arenas.core import Arena
 from league.recently_used import RecentlyUsed
 from league.weights import LiveWeights, Stamp
@@ -24,23 +25,25 @@ class LiveTeam(BaseModel):
     """What stands with the weights of a team in training.
 
     Attributes:
-        record: what the team is.
-        temperature: at which it plays against others.
+        record: what the team is, or those of each role.
+        temperature: at which a single team plays against others; those of roles stand in their record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    record: TeamRecord
-    temperature: float
+    record: TeamRecord | RolesRecord = Field(discriminator="kind")
+    temperature: float = 0.0
 
 
-def publish_team(live: LiveWeights, player: str, team: TeamPolicy) -> None:
-    """Show the other processes a team in training as it is now."""
-    live.write(player, team.tensors(), LiveTeam(record=team.record(), temperature=team.temperature).model_dump_json())
+def publish_teams(live: LiveWeights, player: str, teams: Teams) -> None:
+    """Show the other processes a player in training as it is now."""
+    made = player_of(teams)
+    temperature = made.temperature if isinstance(made, TeamPolicy) else 0.0
+    live.write(player, made.tensors(), LiveTeam(record=made.record(), temperature=temperature).model_dump_json())
 
 
 class OpponentTeams:
-    """Teams by player id: frozen ones from their checkpoints, learners of other processes from their files.
+    """The teams of players by id: frozen ones from their checkpoints, learners of other processes from their files.
 
     Args:
         arena: what they play.
@@ -59,11 +62,11 @@ class OpponentTeams:
         device: torch.device,
     ) -> None:
         self._arena, self._checkpoints, self._live, self._find, self._device = arena, checkpoints, live, find, device
-        self._frozen = RecentlyUsed[TeamPolicy](CAPACITY)
-        self._learners: dict[str, tuple[Stamp, TeamPolicy | None]] = {}
+        self._frozen = RecentlyUsed[Teams](CAPACITY)
+        self._learners: dict[str, tuple[Stamp, Teams | None]] = {}
 
-    def __call__(self, player: str) -> TeamPolicy | None:
-        """The team of a player; None of a learner elsewhere whose weights cannot be read yet.
+    def __call__(self, player: str) -> Teams | None:
+        """The teams of a player; None of a learner elsewhere whose weights cannot be read yet.
 
         Raises:
             CheckpointError: its checkpoint is missing, damaged, or of no team of this arena.
@@ -74,9 +77,9 @@ class OpponentTeams:
         sha = record.checkpoint
         if sha is None:
             raise ValueError(f"{record.name} is a {record.kind.value} player: it has no weights to fill a lane with")
-        return self._frozen.get(sha, lambda: load_team(self._checkpoints.path(sha), self._arena, self._device))
+        return self._frozen.get(sha, lambda: load_teams(self._checkpoints.path(sha), self._arena, self._device))
 
-    def _learner(self, player: str) -> TeamPolicy | None:
+    def _learner(self, player: str) -> Teams | None:
         stamp = self._live.stamp(player)
         if stamp is None:
             return None
@@ -86,11 +89,13 @@ class OpponentTeams:
             self._learners[player] = known
         return known[1]
 
-    def _read(self, player: str) -> TeamPolicy | None:
+    def _read(self, player: str) -> Teams | None:
         try:
             tensors, about = self._live.open(player)
         except CheckpointError as error:
             log.warning("a live team is left out: %s", error)
             return None
-        told = LiveTeam.model_validate_json(about)
-        return team_of(self._live.path(player), told.record, tensors, self._arena, told.temperature, self._device)
+        told, path = LiveTeam.model_validate_json(about), self._live.path(player)
+        if isinstance(told.record, RolesRecord):
+            return roles_of(path, told.record, tensors, self._arena, self._device).teams
+        return (team_of(path, told.record, tensors, self._arena, told.temperature, self._device),)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.checkpoint import CheckpointStore
-from agents.teams.credit import CreditConfig
+from agents.teams.credit_settings import CreditConfig
 from agents.teams.curriculum import Stage
 from agents.teams.evaluation import Evaluation, Interval, over_seeds
 from league.errors import InputError, StateMismatchError

@@ -11,11 +11,12 @@ import arenas
 from agents.checkpoint import CheckpointStore
 from agents.compute import pick_compiler, pick_device, pick_precision
 from agents.networks import Network
+from agents.teams.versus import trained_roles
 from arenas.core import Arena
 from league.config import LeagueConfig
 from league.errors import InputError
 from league.settings import Layer, nest, team_settings
-from league.team_trainer import HostedTeam, TeamPlan, TeamTrainer
+from league.team_trainer import HostedTeam, TeamPlan, TeamTrainer, part_name
 from league.team_weights import OpponentTeams
 from league.training import Trainer, Training, TrainingSetup
 from league.weights import LiveWeights, OpponentWeights
@@ -82,6 +83,7 @@ def team_plans(config: LeagueConfig) -> dict[str, TeamPlan]:
             lanes=config.rollout.lanes,
             temperature=team.temperature,
             seed=config.seed * 1000 + number,
+            credit=team.rewards,
         )
     return plans
 
@@ -93,10 +95,13 @@ def check_teams(config: LeagueConfig, arena: Arena) -> None:
         InputError: the arena or its algorithm does not fit; the message says what would.
     """
     for name, plan in team_plans(config).items():
+        who = f"teams.{name} ({plan.algorithm})"
         try:
-            HostedTeam(arena, plan, torch.device("cpu"))
+            for role in trained_roles(arena.spec):
+                who = f"teams.{part_name(name, arena, role)} ({plan.algorithm})"
+                HostedTeam(arena, plan, torch.device("cpu"), role)
         except ValueError as error:
-            raise InputError(f"teams.{name} ({plan.algorithm}): {error}") from error
+            raise InputError(f"{who}: {error}") from error
 
 
 def training_setup(config: LeagueConfig, index: int = 0) -> TrainingSetup:

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.teams import registry
-from agents.teams.credit import Credit, CreditConfig
+from agents.teams.credit_settings import CreditConfig
 from agents.teams.curriculum import CurriculumConfig
 from league.config import Table
-from league.errors import ConfigError, InputError
+from league.errors import ConfigError
 from league.settings import Layer, explain, merge, nest
 
 ARENA, CURRICULUM = "arena", "curriculum"
@@ -76,35 +75,6 @@ def valid_curriculum(layers: Sequence[Layer]) -> CurriculumConfig:
         ConfigError: a value is not valid, or they do not go together.
     """
     return _valid(layers, CurriculumConfig, (CURRICULUM,))
-
-
-def own_rewards(algorithm: str, credit: CreditConfig) -> list[Layer]:
-    """The settings that difference rewards ask of an algorithm, below those of the command line.
-
-    Raises:
-        InputError: it learns from the team's sum only.
-    """
-    if credit.credit is not Credit.DIFFERENCE:
-        return []
-    found = registry.find(algorithm)
-    if found.own_rewards is None:
-        fitting = [name for name in registry.names() if registry.find(name).own_rewards is not None]
-        raise InputError(
-            f"{algorithm} learns from the team's sum, and the sum of difference rewards has another aim than the team: "
-            f"credit=difference fits {', '.join(fitting)}"
-        )
-    return [Layer("credit=difference", dict(found.own_rewards))]
-
-
-def check_own_rewards(credit: CreditConfig, config: BaseModel) -> None:
-    """Make sure that nobody set back what difference rewards had set.
-
-    Raises:
-        InputError: the agents would learn from a sum.
-    """
-    reward = dict(config).get("reward", "agent")
-    if credit.credit is Credit.DIFFERENCE and reward != "agent":
-        raise InputError(f"credit=difference rewards each agent by itself, not with reward={reward}: leave that out")
 
 
 def _merged(layers: Sequence[Layer]) -> Table:

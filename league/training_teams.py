@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 
 from agents.teams import registry
 from agents.teams.core import TeamLearner
-from agents.teams.credit import CreditConfig, credited
+from agents.teams.credit import credited
+from agents.teams.credit_settings import CreditConfig
 from agents.teams.curriculum import CurriculumConfig, stages
 from arenas.core import Arena, ArenaSpec, Turns
 from arenas.registry import NATIVE
@@ -23,8 +24,6 @@ from league.trained import PLAN, first_problem
 from league.training_options import (
     ARENA,
     CURRICULUM,
-    check_own_rewards,
-    own_rewards,
     separate,
     valid_credit,
     valid_curriculum,
@@ -117,8 +116,7 @@ def plan(
     """
     given = separate([set_layer(assignment) for assignment in assignments])
     credit, curriculum = valid_credit(given.credit), valid_curriculum(given.curriculum)
-    chosen, config = algorithm_settings(algorithm, preset, [*own_rewards(algorithm, credit), *given.settings])
-    check_own_rewards(credit, config)
+    chosen, config = algorithm_settings(algorithm, preset, given.settings, credit=credit)
     if environments is None:  # a recipe may be made for a number of them, as MAPPO's are
         environments = dict(config).get("environments", ENVIRONMENTS)
     checked = Plan(

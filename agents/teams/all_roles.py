@@ -15,7 +15,15 @@ from agents.core import Agent, Parameters
 from agents.policy import load_agent
 from agents.teams.core import unlike
 from agents.teams.policy import TeamPolicy, TeamRecord, check_fit, is_team, load_team, team_of, undescribed
-from arenas.core import Arena, Observation
+from arenas.core import Arena, ArenaSpec, Observation
+
+Teams = tuple[TeamPolicy, ...]
+"""What a player of two teams is made of: one for each role, in their order; one alone where the teams are alike."""
+
+
+def role_names(spec: ArenaSpec) -> tuple[str, ...]:
+    """What the teams of an arena are called."""
+    return spec.roles or tuple(f"team {index}" for index in range(len(spec.teams)))
 
 
 class RolesRecord(BaseModel):
@@ -88,6 +96,21 @@ class AllRoles:
         """How many agents it holds."""
         return sum(len(self.spec.teams[index]) for index in self._seated)
 
+    def record(self) -> RolesRecord:
+        """What a checkpoint says of it."""
+        return RolesRecord(
+            teams=tuple(team.record() for team in self.teams),
+            temperatures=tuple(team.temperature for team in self.teams),
+        )
+
+    def tensors(self) -> Parameters:
+        """The weights by name, each after the number of its role."""
+        return {
+            f"{index}.{name}": tensor
+            for index, team in enumerate(self.teams)
+            for name, tensor in team.tensors().items()
+        }
+
 
 def save_roles(
     store: CheckpointStore, player: AllRoles, steps: int, parent: str | None = None, created_by: str = ""
@@ -98,23 +121,16 @@ def save_roles(
         CheckpointError: the disk is full or refuses.
     """
     spec = player.spec
-    record = RolesRecord(
-        teams=tuple(team.record() for team in player.teams),
-        temperatures=tuple(team.temperature for team in player.teams),
-    )
     manifest = Manifest(
         arena=spec.name,
         observation_shape=spec.observation_shape,
         num_actions=spec.num_actions,
-        network=record.model_dump(mode="json"),
+        network=player.record().model_dump(mode="json"),
         steps=steps,
         parent=parent,
         created_by=created_by,
     )
-    tensors = {
-        f"{index}.{name}": tensor for index, team in enumerate(player.teams) for name, tensor in team.tensors().items()
-    }
-    return store.save(tensors, manifest)
+    return store.save(player.tensors(), manifest)
 
 
 def holds_roles(manifest: Manifest) -> bool:
@@ -135,6 +151,17 @@ def load_roles(path: Path, arena: Arena, device: torch.device | str = "cpu") -> 
     except ValidationError as error:
         raise undescribed(path, error) from error
     check_fit(path, manifest, record.teams, arena.spec)
+    return roles_of(path, record, parameters, arena, device)
+
+
+def roles_of(
+    path: Path, record: RolesRecord, parameters: Parameters, arena: Arena, device: torch.device | str
+) -> AllRoles:
+    """The player that a record describes, with the weights that it was saved with.
+
+    Raises:
+        CheckpointError: they are not those of its networks; `path` is where they come from.
+    """
     teams = [
         team_of(path, each, _below(index, parameters), arena, temperature, device)
         for index, (each, temperature) in enumerate(zip(record.teams, record.temperatures, strict=True))
@@ -145,6 +172,28 @@ def load_roles(path: Path, arena: Arena, device: torch.device | str = "cpu") -> 
 def _below(index: int, parameters: Parameters) -> Parameters:
     prefix = f"{index}."
     return {name.removeprefix(prefix): tensor for name, tensor in parameters.items() if name.startswith(prefix)}
+
+
+def load_teams(path: Path, arena: Arena, device: torch.device | str = "cpu") -> Teams:
+    """The team in a checkpoint, or one for each role.
+
+    Raises:
+        CheckpointMisfitError: it plays another arena, or one role alone of one whose teams are not alike.
+        CheckpointError: missing or damaged.
+    """
+    spec = arena.spec
+    if holds_roles(read_checkpoint(path)[1]):
+        return load_roles(path, arena, device).teams
+    team = load_team(path, arena, device)
+    if unlike(spec):  # a player of matches, which swap seats, has to play all of them
+        named = role_names(spec)
+        needed = " and ".join(f"{role} ({len(team)})" for role, team in zip(named, spec.teams, strict=True))
+        raise CheckpointMisfitError(
+            path,
+            f"plays the {named[team.setup.team]} of {spec.name} alone: a player of its matches holds a team for each "
+            f"role, {needed}",
+        )
+    return (team,)
 
 
 def load_player(path: Path, arena: Arena, temperature: float | None = None) -> Agent:
@@ -159,18 +208,12 @@ def load_player(path: Path, arena: Arena, temperature: float | None = None) -> A
         CheckpointMisfitError: it plays something else.
         CheckpointError: it is missing or damaged.
     """
-    manifest, spec = read_checkpoint(path)[1], arena.spec
-    if holds_roles(manifest):
-        return load_roles(path, arena)
-    if not is_team(manifest):
+    manifest = read_checkpoint(path)[1]
+    if not (is_team(manifest) or holds_roles(manifest)):
         return load_agent(path, arena, temperature=temperature)
-    team = load_team(path, arena)
-    if unlike(spec):  # a player of matches, which swap seats, has to play all of them
-        named = spec.roles or tuple(f"team {index}" for index in range(len(spec.teams)))
-        needed = " and ".join(f"{role} ({len(team)})" for role, team in zip(named, spec.teams, strict=True))
-        raise CheckpointMisfitError(
-            path,
-            f"plays the {named[team.setup.team]} of {spec.name} alone: a player of its matches holds a team for each "
-            f"role, {needed}",
-        )
-    return team
+    return player_of(load_teams(path, arena))
+
+
+def player_of(teams: Teams) -> TeamPolicy | AllRoles:
+    """The player of matches that teams make."""
+    return teams[0] if len(teams) == 1 else AllRoles(teams)

@@ -1,7 +1,8 @@
 """An arena of two teams as an arena of one, whose opponents are built in: what trains a team trains in it unchanged.
 
-The learner's team sits on either side, by turns from environment to environment; the other side's actions come from
-the teams in the lanes (`agents.teams.lanes`). Episodes begin together, with the opponents and the seats of that time.
+Where the teams are alike, the learner's team sits on either side, by turns from environment to environment; where they
+are not, it has the side of its role. The other side's actions come from the teams in the lanes (`agents.teams.lanes`).
+Episodes begin together, with the opponents and the seats of that time.
 
 Shapes as in `agents.teams.lanes`.
 """
@@ -17,9 +18,20 @@ from torch import Tensor
 from agents.teams.core import TeamMisfitError, unlike
 from agents.teams.lanes import TeamLanes
 from arenas.core import Arena, ArenaSpec, Observation, State, Step, Turns
+from arenas.shaping import layers
 
 SEAT = "versus.seat"
 OUTCOMES = 3  # win, draw, loss
+
+
+def trained_roles(spec: ArenaSpec) -> tuple[int | None, ...]:
+    """The sides that a player of an arena is trained for, one after the other; None is for both where they are alike.
+
+    Raises:
+        TeamMisfitError: teams cannot learn against each other in it; see `check_versus`.
+    """
+    check_versus(spec)
+    return (0, 1) if unlike(spec) else (None,)
 
 
 def check_versus(spec: ArenaSpec) -> None:
@@ -28,7 +40,7 @@ def check_versus(spec: ArenaSpec) -> None:
     Raises:
         TeamMisfitError: they cannot; the message says what would fit.
     """
-    wanted = "a league trains teams where two teams that are alike move together, as in soccer"
+    wanted = "a league trains teams where two teams move together, as in soccer and in tag"
     if spec.turns is not Turns.SIMULTANEOUS:
         raise TeamMisfitError(f"{spec.name}: its agents move one after the other, and {wanted}")
     if len(spec.teams) == 1:
@@ -37,9 +49,6 @@ def check_versus(spec: ArenaSpec) -> None:
         )
     if len(spec.teams) > 2:
         raise TeamMisfitError(f"{spec.name} has {len(spec.teams)} teams, and {wanted}")
-    if unlike(spec):
-        named = " and ".join(spec.roles) or " against ".join(str(len(team)) for team in spec.teams)
-        raise TeamMisfitError(f"{spec.name}: its teams are not alike ({named}), and {wanted}")
 
 
 def _places(agents: tuple[int, ...]) -> slice | list[int]:
@@ -49,33 +58,39 @@ def _places(agents: tuple[int, ...]) -> slice | list[int]:
 
 
 class Versus(Arena):
-    """A team against those in the lanes. Environments with an even number play as team 0, the others as team 1.
+    """A team against those in the lanes. Environments with an even number play as team 0, the others as team 1; with a
+    role, all of them as that team.
 
     Observations and rewards are the team's own. The global state is that of the arena as the team is to see it
     (`Arena.team_state`), or the observations of all agents, its own first; behind it stands the seat, 1 or -1.
 
     Args:
-        arena: two teams that are alike, moving together.
+        arena: two teams, moving together. Where their rewards are changed (`arenas.shaping`), it learns from those, and
+            outcomes are by the arena's own.
         lanes: the opponents; `lanes.load` before episodes begin. S has to be even: each team is met from both seats.
+        role: the number of its team, where teams are not alike (`trained_roles`).
 
     Raises:
         TeamMisfitError: the arena is another one (see `check_versus`).
-        ValueError: S is odd.
+        ValueError: S is odd, or the role is missing.
     """
 
-    def __init__(self, arena: Arena, lanes: TeamLanes) -> None:
-        check_versus(arena.spec)
+    def __init__(self, arena: Arena, lanes: TeamLanes, role: int | None = None) -> None:
+        base = arena.spec
+        if role not in trained_roles(base):
+            raise ValueError(f"{base.name}: {role} is none of the roles {trained_roles(base)}")
         if lanes.size % 2:
             raise ValueError(f"lanes of {lanes.size} environments cannot be shared out evenly among two seats")
-        base = arena.spec
-        self.arena, self.lanes = arena, lanes
-        self.team_size = len(base.teams[0])
-        team = list(base.teams[0])
+        self.arena, self._rewarded = layers(arena)
+        self.lanes, self.role = lanes, role
+        team = list(base.teams[role or 0])
+        self.opponents = len(base.teams[1 - (role or 0)])
         self.spec = replace(
             base,
             agents=tuple(base.agents[agent] for agent in team),
-            teams=(tuple(range(self.team_size)),),
-            step_uniforms=base.step_uniforms + self.team_size * base.num_actions,
+            teams=(tuple(range(len(team))),),
+            roles=(),
+            step_uniforms=base.step_uniforms + self.opponents * base.num_actions,
             symmetries=(),
             action_counts=tuple(base.action_counts[agent] for agent in team) if base.action_counts else (),
             observation_sizes=tuple(base.observation_sizes[agent] for agent in team) if base.observation_sizes else (),
@@ -91,14 +106,16 @@ class Versus(Arena):
         self.lanes.begin()
         self._margin = torch.zeros(len(uniforms), device=uniforms.device)
         state = dict(self.arena.reset(uniforms[:, : self.arena.spec.reset_uniforms]))
-        state[SEAT] = torch.arange(len(uniforms), device=uniforms.device) % 2
+        numbers = torch.arange(len(uniforms), device=uniforms.device)
+        state[SEAT] = numbers % 2 if self.role is None else torch.full_like(numbers, self.role)
         return state
 
     def turn(self, state: State) -> Tensor:
         return self.arena.turn(state)
 
     def observe(self, state: State, agent: int | None = None, dtype: torch.dtype = torch.float32) -> Observation:
-        own = self._side(self._seen(state), state[SEAT])
+        whole = self._seen(state)
+        own = Observation(self._side(whole.observation, state), self._side(whole.action_mask, state))
         seen = own if agent is None else Observation(own.observation[:, agent], own.action_mask[:, agent])
         return Observation(seen.observation.to(dtype), seen.action_mask)
 
@@ -108,52 +125,68 @@ class Versus(Arena):
             self._views = (state, self.arena.observe(state))
         return self._views[1]
 
-    def _side(self, seen: Observation, team: Tensor) -> Observation:
-        """What the agents of `team` (int64 [B]) see."""
-        first, second = self._places
-        views, masks = seen
-        flag = team.view(-1, *[1] * (views.dim() - 1)) == 0
-        return Observation(
-            torch.where(flag, views[:, first], views[:, second]),
-            torch.where(team.view(-1, 1, 1) == 0, masks[:, first], masks[:, second]),
-        )
+    def _side(self, values: Tensor, state: State, *, other: bool = False) -> Tensor:
+        """What of [B, agents of the arena, ...] is the team's, or its opponents'."""
+        first, second = self._places[::-1] if other else self._places
+        if self.role is not None:
+            return values[:, second if self.role else first]
+        as_first = state[SEAT].view(-1, *[1] * (values.dim() - 1)) == 0
+        return torch.where(as_first, values[:, first], values[:, second])
 
     def global_state(self, state: State, dtype: torch.dtype = torch.float32) -> Tensor:
         seat = state[SEAT][:, None]
-        if self.arena.spec.state_shape:
+        if not self.arena.spec.state_shape:
+            every = self._seen(state).observation
+            sides = [self._side(every, state, other=other).flatten(1) for other in (False, True)]
+            seen = torch.cat(sides, dim=1).to(dtype)
+        elif self.role is not None:
+            seen = self.arena.team_state(state, self.role, dtype).flatten(1)
+        else:
             first, second = (self.arena.team_state(state, team, dtype).flatten(1) for team in (0, 1))
             seen = torch.where(seat == 0, first, second)
-        else:
-            every = self._seen(state)
-            sides = [self._side(every, team).observation.flatten(1) for team in (state[SEAT], 1 - state[SEAT])]
-            seen = torch.cat(sides, dim=1).to(dtype)
         return torch.cat((seen, (1 - 2 * seat).to(dtype)), dim=1)
 
     def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
         assert uniforms is not None, "opponents draw their actions: uniforms are needed"
-        base, seat = self.arena.spec, state[SEAT]
-        theirs = self._side(self._seen(state), 1 - seat)
-        draws = uniforms[:, base.step_uniforms :].view(len(seat), self.team_size, base.num_actions)
-        answer = self.lanes.act(theirs.observation.flatten(2), theirs.action_mask, draws)
-        first, second = self._places
-        joint = torch.empty(len(seat), base.num_agents, dtype=torch.int64, device=actions.device)
-        mine = seat[:, None] == 0
-        joint[:, first], joint[:, second] = torch.where(mine, actions, answer), torch.where(mine, answer, actions)
-        after = self.arena.step(state, joint, uniforms[:, : base.step_uniforms], live)
-        own = torch.where(mine, after.rewards[:, first], after.rewards[:, second])
-        other = torch.where(mine, after.rewards[:, second], after.rewards[:, first])
-        self._margin += own.sum(dim=1) - other.sum(dim=1)
+        base = self.arena.spec
+        seen, mask = (self._side(each, state, other=True) for each in self._seen(state))
+        draws = uniforms[:, base.step_uniforms :].view(len(actions), self.opponents, base.num_actions)
+        joint = self._joint(actions, self.lanes.act(seen.flatten(2), mask, draws), state)
+        chance = uniforms[:, : base.step_uniforms]
+        after = self.arena.step(state, joint, chance, live)
+        own, theirs = (self._side(after.rewards, state, other=other) for other in (False, True))
+        self._margin += own.sum(dim=1) - theirs.sum(dim=1)
+        learned = after
+        for layer in self._rewarded:
+            learned = learned._replace(rewards=layer.rewards(state, joint, chance, live, learned))
+        if self._rewarded:
+            own = self._side(learned.rewards, state)
         following = dict(after.state)
-        following[SEAT] = seat
+        following[SEAT] = state[SEAT]
         return Step(following, own, after.terminated, after.truncated)
+
+    def _joint(self, actions: Tensor, answer: Tensor, state: State) -> Tensor:
+        """The actions of all agents of the arena, int64 [B, N]."""
+        first, second = self._places
+        joint = torch.empty(len(actions), self.arena.spec.num_agents, dtype=torch.int64, device=actions.device)
+        if self.role is None:
+            mine = state[SEAT][:, None] == 0
+            joint[:, first], joint[:, second] = torch.where(mine, actions, answer), torch.where(mine, answer, actions)
+        else:
+            joint[:, first], joint[:, second] = (answer, actions) if self.role else (actions, answer)
+        return joint
 
     def outcomes(self) -> Tensor:
         """int64 [L, 2, 3] on the CPU: wins, draws and losses of the last episodes, by lane and seat.
 
         As in rated matches, whoever returned more has won.
         """
-        result = torch.stack((self._margin > 0, self._margin == 0, self._margin < 0), dim=1)
-        return result.view(-1, self.lanes.size // 2, 2, OUTCOMES).sum(dim=1).cpu()
+        result = torch.stack((self._margin > 0, self._margin == 0, self._margin < 0), dim=1).cpu()
+        if self.role is None:
+            return result.view(-1, self.lanes.size // 2, 2, OUTCOMES).sum(dim=1)
+        table = torch.zeros(len(result) // self.lanes.size, 2, OUTCOMES, dtype=torch.int64)
+        table[:, self.role] = result.view(-1, self.lanes.size, OUTCOMES).sum(dim=1)
+        return table
 
     def render(self, state: State, index: int) -> str:
         return self.arena.render(state, index)

@@ -14,7 +14,7 @@ from arenas.check import check
 from arenas.core import Arena, State, Step
 from arenas.games.foraging import ACTIONS, LOAD, NORTH, STAY
 from arenas.random import derive_seeds, uniforms
-from arenas.shaping import DifferenceRewards, Potential, PotentialShaping
+from arenas.shaping import DifferenceRewards, Potential, PotentialShaping, layers
 from arenas.wrapping import WrappedArena
 
 GRID_GAMES: tuple[tuple[str, dict[str, object]], ...] = (
@@ -165,7 +165,15 @@ def test_the_sum_of_differences_has_another_aim_than_the_team() -> None:
     assert divmod(int(differences.argmax()), 2) != (1, 1)
 
 
-@pytest.mark.parametrize(("name", "options"), [("foraging", {"max_episode_steps": 9}), ("spread", {"max_cycles": 5})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("foraging", {"max_episode_steps": 9}),
+        ("spread", {"max_cycles": 5}),
+        ("soccer", {"max_steps": 9}),
+        ("tag", {"max_cycles": 5}),
+    ],
+)
 def test_a_shaped_arena_conforms(name: str, options: dict[str, object]) -> None:
     arena = arenas.make(name, **options)
     assert check(DifferenceRewards(arena, default=0)) == []
@@ -221,18 +229,21 @@ def solved(arena: Arena) -> tuple[Tensor, Tensor]:
 def noise(state: State) -> Tensor:
     """Any function of the state is a potential: this one knows nothing of the game, and its end is not 0."""
     agents = state["agents"].double()
-    return torch.sin(7 * agents[:, 0, 0] + 3 * agents[:, 0, 1] + 5 * agents[:, 1, 0] + 11 * agents[:, 1, 1]) - 4
+    return (
+        torch.sin(7 * agents[:, 0, 0] + 3 * agents[:, 0, 1] + 5 * agents[:, 1, 0] + 11 * agents[:, 1, 1])[:, None] - 4
+    )
 
 
 class Bonus(PotentialShaping):
     """Shaping as it should not be: the good of the next state is paid, and never taken back."""
 
-    def step(self, state: State, actions: Tensor, uniforms: Tensor | None = None, live: Tensor | None = None) -> Step:
-        step = self.arena.step(state, actions, uniforms, live)
-        return step._replace(rewards=step.rewards + self.potential(step.state)[:, None] / 2)
+    def rewards(
+        self, state: State, actions: Tensor, uniforms: Tensor | None, live: Tensor | None, step: Step
+    ) -> Tensor:
+        return step.rewards + self.potential(step.state) / 2
 
 
-@pytest.mark.parametrize("potential", [noise, potentials.to_gather])
+@pytest.mark.parametrize("potential", [noise, potentials.find(arenas.make("foraging"), "gather")])
 def test_shaping_leaves_every_optimal_joint_action_as_it_is(potential: Potential) -> None:
     arena = arenas.make("foraging", size=3, foods=1, max_episode_steps=10**6)
     value, best = solved(arena)
@@ -240,7 +251,7 @@ def test_shaping_leaves_every_optimal_joint_action_as_it_is(potential: Potential
     assert 0 < int(best.sum()) < best.numel() / 2
     shaped_value, shaped_best = solved(PotentialShaping(arena, potential, GAMMA))
     assert torch.equal(best, shaped_best)
-    torch.testing.assert_close(shaped_value[:OVER], value[:OVER] - potential(all_states(arena)).double())
+    torch.testing.assert_close(shaped_value[:OVER], value[:OVER] - potential(all_states(arena))[:, 0].double())
 
 
 @pytest.mark.parametrize(
@@ -271,7 +282,7 @@ def test_over_an_episode_the_bonuses_come_to_the_potentials_at_its_ends(truncati
         torch.testing.assert_close(bonus, bonus[:, :1].expand(-1, 3), atol=1e-6, rtol=0)  # everybody's
         total += GAMMA**number * bonus.sum(dim=1)
         state = step.state
-    expected = -potential(start) + (0.0 if truncation_ends else GAMMA**7 * potential(state))
+    expected = (-potential(start) + (0.0 if truncation_ends else GAMMA**7 * potential(state)))[:, 0]
     expected[:2] = 0.0  # these were not live
     torch.testing.assert_close(total, expected, atol=1e-4, rtol=1e-4)
 
@@ -281,21 +292,53 @@ def test_potentials_by_hand() -> None:
         "position": torch.tensor([[[0.0, 0.0], [1.0, 0.0]]]),
         "landmark": torch.tensor([[[0.0, 0.5], [0.9, 0.0]]]),
     }
-    assert potentials.uncovered(state).tolist() == pytest.approx([-0.6])
+    spread, foraging = (arenas.make(name).spec for name in ("spread", "foraging"))
+    assert potentials.uncovered(state, spread).tolist() == [pytest.approx([-0.6])]
     eaten = {
         "agents": torch.tensor([[[0, 0, 1], [4, 4, 2]]]),
         "foods": torch.tensor([[[2, 2, 3], [-1, -1, 0]]]),
         "spawned": torch.tensor([4]),
     }
-    assert potentials.to_gather(eaten).tolist() == [-3.0]  # 4 steps for each, three quarters left
+    assert potentials.to_gather(eaten, foraging).tolist() == [[-3.0]]  # 4 steps for each, three quarters left
     eaten["foods"][0, 0] = torch.tensor([-1, -1, 0])
-    assert potentials.to_gather(eaten).tolist() == [0.0]
+    assert potentials.to_gather(eaten, foraging).tolist() == [[0.0]]
+
+
+def test_each_team_has_its_own_potential_and_its_agents_share_it() -> None:
+    arena = arenas.make("tag", num_good=2)
+    potential = potentials.find(arena, "chase")
+    state, actions, _ = played(arena)
+    start = {**state, "position": torch.zeros(16, 5, 2)}
+    start["position"][:, 3:, 0] = torch.tensor([0.5, 2.0])
+    assert potential(start)[0].tolist() == [-2.5, 2.5]  # three predators in the middle, two prey beside it
+    shaped, plain = (each.step(state, actions) for each in (PotentialShaping(arena, potential, GAMMA), arena))
+    bonus = GAMMA * potential(plain.state) - potential(state)
+    given = shaped.rewards - plain.rewards
+    torch.testing.assert_close(given[:, :3], (bonus[:, :1] / 3).expand(-1, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(given[:, 3:], (bonus[:, 1:] / 2).expand(-1, 2), atol=1e-5, rtol=0)
+
+
+def test_the_ball_is_worth_the_more_the_further_it_is_up_the_pitch() -> None:
+    arena = arenas.make("soccer", players=1, rows=4, columns=5)
+    ahead = potentials.find(arena, "ball")
+    (state, *_) = played(arena, batch=4, steps=0)
+    cells = [8, 10, 12, 0]  # of 7 in a row, with the rim: the first, the middle and the last column; out
+    assert ahead({**state, "ball": torch.tensor(cells)}).tolist() == [[-1, 1], [0, 0], [1, -1], [0, 0]]
+    assert arena.observe({**state, "ball": torch.tensor(cells)}).observation[0, 0, 4, 0, 0] == 1, "the loose ball"
+
+
+def test_rewards_are_told_apart_from_the_game() -> None:
+    arena = arenas.make("spread")
+    inner = DifferenceRewards(arena)
+    outer = PotentialShaping(inner, potentials.find(arena, "cover"), GAMMA)
+    assert layers(outer) == (arena, (inner, outer))
+    assert layers(arena) == (arena, ())
 
 
 def test_what_potentials_do_not_fit() -> None:
     with pytest.raises(ValueError, match=r"spread has no potential 'covr': did you mean cover\? it has cover"):
         potentials.find(arenas.make("spread"), "covr")
-    with pytest.raises(ValueError, match="tag has no potential: there are some of foraging, spread"):
-        potentials.find(arenas.make("tag"), "cover")
-    with pytest.raises(ValueError, match="soccer has 2 teams"):
-        PotentialShaping(arenas.make("soccer"), potentials.uncovered, 0.9)
+    with pytest.raises(
+        ValueError, match="speaker_listener has no potential: there are some of foraging, soccer, spread, tag"
+    ):
+        potentials.find(arenas.make("speaker_listener"), "cover")

@@ -164,13 +164,13 @@ def test_teams_of_two_processes_meet_as_they_are_now(start: Start) -> None:
     main.trainer.publish(agent.id, main.live)
     found = others.trainer._team(agent.id)
     assert found is not None
-    assert torch.equal(found.weights.flatten(), main.weights(agent))
+    assert torch.equal(found[0].weights.flatten(), main.weights(agent))
     for _ in range(4):
         main.advance()
     main.trainer.publish(agent.id, main.live)
     found = others.trainer._team(agent.id)
     assert found is not None
-    assert torch.equal(found.weights.flatten(), main.weights(agent))
+    assert torch.equal(found[0].weights.flatten(), main.weights(agent))
     iterations = [others.trainer.iterate() for _ in range(4)]
     assert any(row.opponent == agent.id for iteration in iterations for row in iteration.counts)
 
@@ -178,7 +178,7 @@ def test_teams_of_two_processes_meet_as_they_are_now(start: Start) -> None:
 def test_what_of_the_teams_does_not_fit_the_arena_is_said_at_the_start(tmp_path: Path) -> None:
     for arena, message in (
         ("spread", r"teams\.qmix \(qmix\): spread has one team, and a league trains teams where two"),
-        ("tag", r"its teams are not alike \(predators and prey\)"),
+        ("connect_four", r"its agents move one after the other"),
     ):
         config = validate([Layer("file", {"arena": arena, "teams": {"qmix": {"algorithm": "qmix"}}})])
         with pytest.raises(InputError, match=message):

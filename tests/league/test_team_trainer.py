@@ -11,12 +11,13 @@ import torch
 
 from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.teams import registry
+from agents.teams.all_roles import Teams
 from agents.teams.policy import TeamPolicy, load_team, save_team
 from arenas.core import Arena
 from arenas.registry import make
 from league import team_trainer
 from league.team_trainer import HostedTeam, TeamPlan, TeamTrainer, compact, whole
-from league.team_weights import CAPACITY, OpponentTeams, publish_team
+from league.team_weights import CAPACITY, OpponentTeams, publish_teams
 from league.training import Iteration
 from league.weights import LiveWeights
 from matchmaking.population import Population
@@ -60,11 +61,11 @@ def plan(algorithm: str, *, environments: int = 8, lanes: int = 4, temperature: 
     return TeamPlan(algorithm, config, environments, lanes, temperature, seed=3)
 
 
-def frozen_team(player: str) -> TeamPolicy | None:
+def frozen_team(player: str) -> Teams | None:
     """Frozen teams of three shapes; nobody has seen any other."""
     if player not in FROZEN:
         return None
-    return policy(pitch(), sharing=player != "separate", memory=4 if player == "small" else 0, seed=len(player))
+    return (policy(pitch(), sharing=player != "separate", memory=4 if player == "small" else 0, seed=len(player)),)
 
 
 def trainer(*opponents: str, algorithms: Sequence[str] = ("qmix", "mappo", "ippo")) -> TeamTrainer:
@@ -102,13 +103,13 @@ def test_teams_of_one_shape_stand_together_and_are_counted_as_themselves(monkeyp
     hosted = training.hosted["mappo"]
     lanes: list[TeamPolicy] = []
     monkeypatch.setattr(hosted.lanes, "load", lanes.extend)
-    line_up, _ = training._line_up("mappo")
+    line_up, _ = training._line_up("mappo", "mappo")
     assert sorted(line_up) == ["large", "separate", "small", "small"]
     assert line_up.index("small") + 1 == len(line_up) - 1 - line_up[::-1].index("small")
     for name, team in zip(line_up, lanes, strict=True):
         expected = frozen_team(name)
         assert expected is not None
-        assert torch.equal(team.weights, expected.weights)
+        assert torch.equal(team.weights, expected[0].weights)
 
 
 def test_play_against_oneself_or_somebody_unseen_counts_nowhere() -> None:
@@ -233,16 +234,17 @@ def test_teams_of_other_processes_are_read_when_they_change_and_frozen_ones_once
     assert teams("l") is None
     now.temperature = 0.5
     for team in (now, frozen):
-        publish_team(live, "l", team)
+        publish_teams(live, "l", (team,))
         found = teams("l")
         assert found is not None
-        assert torch.equal(found.weights, team.weights)
-        assert found.temperature == team.temperature
-        assert found.record() == team.record()
+        (read,) = found
+        assert torch.equal(read.weights, team.weights)
+        assert read.temperature == team.temperature
+        assert read.record() == team.record()
         assert teams("l") is found
     first = teams("f")
     assert first is not None
-    assert torch.equal(first.weights, frozen.weights)
+    assert torch.equal(first[0].weights, frozen.weights)
     store.path(sha).unlink()
     assert teams("f") is first
     live.path("l").write_bytes(b"")

@@ -130,7 +130,7 @@ MISFITS: list[tuple[str, str]] = [
     ("iql spread --set credit=difference --set credit_default=5", "spread has no action 5: its actions are 0 to 4"),
     ("iql spread --set credit=difference --set credit_steps=1", "every difference is 0; take 2 or more"),
     ("qmix spread --set potential=gather", "spread has no potential 'gather': it has cover"),
-    ("qmix speaker_listener --set potential=cover", "has no potential: there are some of foraging, spread"),
+    ("qmix speaker_listener --set potential=cover", "no potential: there are some of foraging, soccer, spread, tag"),
     # curricula
     ("qmix spread --set curriculum=2", "set one by one, as curriculum.sizes=[2]"),
     ("qmix spread --set curriculum.sizes=[2]", "nothing says when a stage ends: give steps or returns"),

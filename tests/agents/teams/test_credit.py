@@ -7,7 +7,8 @@ import torch
 
 import arenas
 from agents.teams.core import TeamMisfitError
-from agents.teams.credit import CreditConfig, credited
+from agents.teams.credit import credited
+from agents.teams.credit_settings import CreditConfig
 from agents.teams.q_settings import QConfig
 from arenas.shaping import DifferenceRewards, PotentialShaping
 

@@ -14,10 +14,12 @@ from agents.teams.episodes import Collector
 from agents.teams.lanes import TeamLanes, shape_of
 from agents.teams.policy import TeamPolicy
 from agents.teams.versus import SEAT, Versus, check_versus
-from arenas.core import Arena, Observation
+from arenas.core import Arena, Observation, State
 from arenas.match import play_matches
+from arenas.potentials import find as find_potential
 from arenas.random import derive_seeds, uniforms
 from arenas.registry import make
+from arenas.shaping import DifferenceRewards, PotentialShaping
 from tests.agents.teams.test_team_policy import policy
 
 CPU = torch.device("cpu")
@@ -128,6 +130,86 @@ def test_an_episode_is_the_match_of_the_two_teams_from_the_same_seed() -> None:
     assert wins.sum(dim=(0, 1)).min() > 0, "there were wins, draws and losses"
 
 
+@pytest.mark.parametrize("role", [0, 1])
+def test_an_episode_in_a_role_is_the_match_from_that_seat(role: int) -> None:
+    """Where teams are not alike, and of another size: all environments sit on the side of the role."""
+    arena, size = make("tag", num_good=2, max_cycles=9), 4
+    me = policy(arena, team=role, seed=3)
+    others = [policy(arena, team=1 - role, seed=seed, sharing=sharing) for seed, sharing in ((4, True), (5, False))]
+    lanes = TeamLanes(size, CPU)
+    lanes.load(others)
+    versus = Versus(arena, lanes, role)
+    assert versus.spec.agents == tuple(arena.spec.agents[agent] for agent in arena.spec.teams[role])
+    episodes = Collector(TeamSetup(versus), 8, 5, CPU).collect(Greedy(me, 8))
+    seeds, wins, mine = derive_seeds(5, 8), versus.outcomes(), list(arena.spec.teams[role])
+    for lane, other in enumerate(others):
+        rows = slice(lane * size, (lane + 1) * size)
+        played = play_matches(arena, (me, other) if role == 0 else (other, me), seeds[rows], record=True)
+        assert played.actions is not None
+        assert torch.equal(episodes.action[rows], played.actions[:, :, mine])
+        torch.testing.assert_close(episodes.returns[rows], played.returns[:, mine].sum(dim=1), atol=1e-4, rtol=1e-5)
+        margin = 2 * played.returns[:, mine].sum(dim=1) - played.returns.sum(dim=1)
+        assert wins[lane, role].tolist() == [int((sign * margin > 0).sum()) if sign else int((margin == 0).sum())
+                                             for sign in (1, 0, -1)]  # fmt: skip
+        assert not wins[lane, 1 - role].any()
+    state = versus.reset(uniforms(derive_seeds(0, 8), 0, arena.spec.reset_uniforms))
+    seen = versus.global_state(state)
+    assert torch.equal(seen[:, :-1], arena.global_state(state))
+    assert (seen[:, -1] == (1, -1)[role]).all()
+
+
+@pytest.mark.parametrize(("name", "role"), [("tag", None), ("tag", 2), ("soccer", 0)])
+def test_a_role_is_for_teams_that_are_not_alike(name: str, role: int | None) -> None:
+    with pytest.raises(ValueError, match=f"{role} is none of the roles"):
+        Versus(make(name), TeamLanes(2, CPU), role)
+
+
+@pytest.mark.parametrize(("name", "role"), [("soccer", None), ("tag", 0), ("tag", 1)])
+def test_other_rewards_are_learned_from_and_outcomes_are_by_the_arenas_own(name: str, role: int | None) -> None:
+    options = {"turned": True, "rows": 3, "columns": 5} if name == "soccer" else {"num_good": 2}
+    arena = make(name, **options)
+    changed = PotentialShaping(
+        DifferenceRewards(arena), find_potential(arena, "ball" if name == "soccer" else "chase", 5.0), 0.9
+    )
+    played = []
+    for given in (arena, changed):
+        lanes = TeamLanes(128, CPU)
+        lanes.load([policy(arena, team=1 - (role or 0), seed=1)])
+        versus = Versus(given, lanes, role)
+        me = policy(arena, team=role or 0, seed=2)
+        assert versus.spec.common_reward == (given is arena and name == "soccer")
+        episodes = Collector(TeamSetup(versus), 128, 5, CPU).collect(Greedy(me, 128))
+        played.append((episodes, versus.outcomes()))
+    (plain, wins), (shaped, same) = played
+    assert torch.equal(plain.action, shaped.action)
+    assert torch.equal(wins, same)
+    assert not torch.equal(plain.reward, shaped.reward)
+    lanes.load([policy(arena, team=1 - (role or 0), seed=1)])
+    start = versus.reset(uniforms(derive_seeds(5, 128), 0, versus.spec.reset_uniforms))
+    chance = uniforms(derive_seeds(6, 128), 0, versus.spec.step_uniforms)
+    joint = joint_of(versus, start, plain.action[:, 0], chance)
+    expected = changed.step(start, joint, chance[:, : arena.spec.step_uniforms]).rewards
+    lanes.begin()
+    step = versus.step(start, plain.action[:, 0], chance, torch.ones(128, dtype=torch.bool))
+    seat = start[SEAT]
+    mine = [list(arena.spec.teams[int(number)]) for number in seat]
+    torch.testing.assert_close(step.rewards, torch.stack([row[team] for row, team in zip(expected, mine, strict=True)]))
+
+
+def joint_of(versus: Versus, state: State, actions: Tensor, chance: Tensor) -> Tensor:
+    """What all agents do where the lanes answer, each row by itself."""
+    seen, mask = versus.arena.observe(state)
+    teams = versus.arena.spec.teams
+    sides = [[list(teams[int(seat) ^ other]) for seat in state[SEAT]] for other in (0, 1)]
+    theirs = [torch.stack([row[team] for row, team in zip(each, sides[1], strict=True)]) for each in (seen, mask)]
+    draws = chance[:, versus.arena.spec.step_uniforms :].view(*theirs[1].shape)
+    answer = versus.lanes.act(theirs[0].flatten(2), theirs[1], draws)
+    joint = torch.zeros(mask.shape[:2], dtype=torch.int64)
+    for row, (own, other) in enumerate(zip(*sides, strict=True)):
+        joint[row, own], joint[row, other] = actions[row], answer[row]
+    return joint
+
+
 def test_the_global_state_is_the_same_from_both_sides_of_a_turned_pitch() -> None:
     arena = soccer()
     lanes = TeamLanes(2, CPU)
@@ -181,7 +263,6 @@ def test_every_algorithm_trains_against_teams_unchanged(name: str) -> None:
     ("arena", "message"),
     [
         ("spread", r"spread has one team, .*`league train ALGORITHM spread` trains one without opponents"),
-        ("tag", r"tag: its teams are not alike \(predators and prey\), and a league trains teams where two teams"),
         ("connect_four", r"connect_four: its agents move one after the other, and a league trains .* as in soccer"),
     ],
 )
