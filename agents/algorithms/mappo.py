@@ -27,7 +27,7 @@ from agents.algorithms.q_learning import Moments
 from agents.core import Parameters
 from agents.play import sample
 from agents.teams.core import TeamSetup
-from agents.teams.episodes import Collector, Episodes
+from agents.teams.episodes import Collector, Episodes, discounted_sums
 from agents.teams.networks import TeamNetwork, Trained
 from agents.teams.policy import TeamPolicy
 from agents.teams.q_settings import Reward
@@ -85,11 +85,7 @@ def generalised_advantages(
     """
     following = discount * value[:, 1:] * ~episodes.terminated.unsqueeze(2)
     error = (reward + following - value[:, :-1]) * episodes.filled.unsqueeze(2)
-    advantage = torch.zeros_like(error)
-    later = torch.zeros_like(error[:, 0])
-    for step in reversed(range(error.shape[1])):
-        later = advantage[:, step] = error[:, step] + discount * gae_lambda * later  # 0 behind an episode's end
-    return advantage
+    return discounted_sums(error, discount * gae_lambda)
 
 
 def beyond_death(value: Tensor, reward: Tensor, alive: Tensor, discount: float) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor
 from agents.core import Parameters
 from agents.networks import Layout
 from agents.teams.core import TeamSetup
-from agents.teams.episodes import Collector, EpisodeBuffer, Episodes
+from agents.teams.episodes import Collector, EpisodeBuffer, Episodes, discounted_sums
 from agents.teams.networks import TeamNetwork, Trained
 from agents.teams.policy import TeamPolicy
 from agents.teams.q_settings import QConfig, Reward
@@ -118,14 +118,10 @@ def lambda_returns(reward: Tensor, following: Tensor, episodes: Episodes, discou
     go_on = discount * (~episodes.terminated).float().view(shape)
     if td_lambda == 0:
         return reward + go_on * following
-    last = (episodes.terminated | episodes.truncated).view(shape)
-    returns = torch.empty_like(following)
-    later = following[:, -1]
-    for step in reversed(range(reward.shape[1])):
-        value = following[:, step]
-        later = torch.where(last[:, step], value, torch.lerp(value, later, td_lambda))
-        later = returns[:, step] = reward[:, step] + go_on[:, step] * later
-    return returns
+    last = episodes.terminated | episodes.truncated
+    share = torch.where(last, 1.0, 1 - td_lambda).view(shape)  # of a step's own bootstrap; the rest is the later return
+    share[:, -1] = 1.0
+    return discounted_sums((reward + go_on * share * following) * episodes.filled.view(shape), discount * td_lambda)
 
 
 class Losses(NamedTuple):

@@ -112,7 +112,7 @@ class TeamNetwork:
             hidden = functional.layer_norm(hidden, hidden.shape[-1:])
             hidden = hidden * parameters["norm.weight"] + parameters["norm.bias"]
         for index in range(len(self.config.hidden)):
-            hidden = functional.relu(dense(parameters, f"dense{index}", hidden))
+            hidden = functional.relu_(dense(parameters, f"dense{index}", hidden))  # its gradient needs the result only
         return hidden
 
 
@@ -134,8 +134,8 @@ def add_dense(layout: Layout, name: str, inputs: int, outputs: int, gain: float)
 def dense(parameters: Parameters, name: str, hidden: Tensor) -> Tensor:
     """A linear layer: [P, S, I] -> [P, S, X]."""
     weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
-    if len(weight) == 1:  # the plain product is faster than a batched one, forward and backward
-        return torch.addmm(bias[0], hidden[0], weight[0]).unsqueeze(0)
+    if len(weight) == 1:  # a plain product is faster than a batched one; the backward pass of `[0]` would copy
+        return torch.addmm(bias.squeeze(0), hidden.squeeze(0), weight.squeeze(0)).unsqueeze(0)
     return torch.baddbmm(bias, hidden, weight)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from agents.teams.core import TeamMisfitError, TeamSetup
-from agents.teams.episodes import Collector, EpisodeBuffer
+from agents.teams.episodes import Collector, EpisodeBuffer, discounted_sums
 from arenas.registry import make
 from tests.agents.teams.toys import Clock, TwoStep, random_episodes
 
@@ -109,3 +109,13 @@ def test_what_goes_in_agent_by_agent_comes_back_in_its_place(sharing: bool, ids:
         assert torch.equal(setup.by_agent(inputs)[2, 1, :, setup.observation_size :], torch.eye(3))
     else:
         assert setup.input_size == setup.observation_size
+
+
+@pytest.mark.parametrize("shape", [(4, 7), (4, 7, 3)])
+@pytest.mark.parametrize("rate", [0.0, 0.72, 1.0])
+def test_discounted_sums_are_the_recursion(shape: tuple[int, ...], rate: float) -> None:
+    values = torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+    expected, later = torch.zeros_like(values), torch.zeros_like(values[:, 0])
+    for step in reversed(range(7)):
+        later = expected[:, step] = values[:, step] + rate * later
+    torch.testing.assert_close(discounted_sums(values, rate), expected)

@@ -112,6 +112,7 @@ def test_lambda_returns_by_hand() -> None:
     """The recursion of equation 12.18 of Sutton & Barto; lambda 1 is the Monte Carlo return."""
     episodes = random_episodes(learner("vdn", Clock(3)).setup, 2, torch.Generator())
     episodes.truncated.copy_(torch.tensor([[False, False, True], [False, True, False]]))
+    episodes.filled[1, 2] = False
     reward, following = torch.tensor([[1.0, 2.0, 3.0]] * 2), torch.tensor([[10.0, 20.0, 30.0]] * 2)
     half = lambda_returns(reward, following, episodes, 0.5, 0.5)
     last = 3 + 0.5 * 30
