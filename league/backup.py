@@ -40,7 +40,8 @@ PLACES = (*(place for place in FOLDERS if place != "redis"), "tournaments")
 """What of a run folder is copied, beside the configuration."""
 
 IMMUTABLE = re.compile(
-    r"checkpoints/[0-9a-f]{64}\.safetensors|bots/[0-9a-f]{64}/.*|replays/[^/]+\.jsonl\.gz|logs/[a-z_]+/[^/]+\.jsonl\.gz"
+    r"checkpoints/[0-9a-f]{64}\.safetensors|bots/[0-9a-f]{64}/.*|(tournaments/[^/]+/)?replays/[^/]+\.jsonl\.gz|"
+    r"logs/[a-z_]+/[^/]+\.jsonl\.gz"
 )
 POINTER = re.compile(r"checkpoints/[^/]+\.json")
 TRIES = 5

@@ -28,6 +28,9 @@ LONGEST = 36_500 * SECONDS["d"]
 Table = dict[str, Any]
 """A TOML table."""
 
+KeptMoves = Literal["bots", "all", "none"]
+"""Of which matches every move is kept: those where a bot takes part, all, or none."""
+
 
 def parse_duration(text: str | float) -> float:
     """Seconds in `90`, `"90"`, `"90s"`, `"10m"`, `"1h30m"` or `"2d"`.
@@ -139,7 +142,7 @@ class EvaluationConfig(Section):
     lease_seconds: Duration = 30.0
     share: float = Field(default=0.25, gt=0, le=1)
     closing_seconds: float = Field(default=20.0, ge=0)
-    replays: Literal["bots", "all", "none"] = "bots"
+    replays: KeptMoves = "bots"
     replays_size: int = Field(default=1024**3, ge=0)
 
 

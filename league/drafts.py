@@ -13,11 +13,10 @@ def settle_replays(run: RunFolder, store: Store, worker: str) -> None:
     They stand where the result that they belong to is in the log, and go where that is another's or the pairing was
     given up. Where the pairing is still to be played they stay: a report may be on its way.
     """
-    ending = f".{worker}.draft"
-    drafts = {path.name[1:].removesuffix(ending) for path in run.replays.glob(f".*{ending}")}
+    replays = ReplayStore(run.replays)
+    drafts = replays.drafts(worker)
     if not drafts:
         return
-    replays = ReplayStore(run.replays)
     reported = {result.id: result.worker for result in store.queue.log() if result.id in drafts}
     given_up = {dropped.id for dropped in store.queue.dropped()}
     for pairing in sorted(drafts):

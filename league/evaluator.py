@@ -29,7 +29,7 @@ from league.flags import flag_unplayable, unplayable
 from league.lease_watch import LeaseLostError, LeaseWatch, StoppedError
 from league.process import Process, run_process
 from league.rated import PlayerFaultError, Rated, play_rated, records
-from league.replays import ReplayStore
+from league.replays import ReplayStore, are_kept
 from league.roster import Roster, UnplayableError
 from league.suspension import inactive, note_failures
 from league.throttle import Throttle
@@ -183,7 +183,7 @@ class Evaluator:
                     (agents[0], agents[1]),
                     rest,
                     lanes=config.bots.lanes if guests else BATCH,
-                    record=config.evaluation.replays == "all" or (config.evaluation.replays == "bots" and guests),
+                    record=are_kept(config.evaluation.replays, [player.kind for player in players]),
                 )
         finally:
             for agent in agents:

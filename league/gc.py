@@ -135,7 +135,7 @@ def _mentioned(run: RunFolder) -> set[str]:
         found |= _names(_header(path))
     texts = [*run.checkpoints.glob("*.json"), *run.exports.rglob("*"), *(run.path / "tournaments").rglob("*")]
     for path in (*texts, run.config_file):
-        if path.is_file() and path.stat().st_size <= MOST_TEXT:
+        if path.is_file() and not path.name.endswith(REPLAY) and path.stat().st_size <= MOST_TEXT:
             found |= _names(path.read_bytes())
     return found
 

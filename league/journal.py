@@ -17,7 +17,10 @@ from pydantic import ValidationError
 
 from agents.disk import flush_folder
 from league.errors import LeagueError, StateMismatchError
-from matchmaking.records import Forfeit, Outcomes, Record
+from matchmaking.records import Forfeit, MatchResult, Outcomes, Record
+
+WORKER = "tournament"
+"""Who plays the encounters and writes their replays: the one process that has the journal open."""
 
 
 class Played(Record):
@@ -42,6 +45,10 @@ class Played(Record):
     forfeits: tuple[Forfeit, ...] = ()
     seconds: float = 0.0
     finished: float = 0.0
+
+    def result(self) -> MatchResult:
+        """The encounter as a result, with the players' names as their ids."""
+        return MatchResult(worker=WORKER, **self.model_dump(exclude={"seconds"}))
 
 
 class JournalBusyError(LeagueError):

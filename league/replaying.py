@@ -1,19 +1,23 @@
-"""Matches of a run found again: from what was stored, or from their seed where only players of ours took part."""
+"""Matches found again: from what was stored, or from their seed where only players of ours took part."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+import arenas
 from agents.checkpoint import CheckpointStore
+from agents.core import Agent
 from arenas.core import Arena
 from arenas.match import BATCH
 from arenas.replay import MatchRecord
+from league.config import Table
 from league.errors import InputError, StateMismatchError
 from league.files import read_bounded
 from league.rated import play_rated, records
@@ -39,96 +43,185 @@ class MatchFile(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    matches: tuple[MatchRecord, ...]
+    matches: tuple[MatchRecord, ...] = Field(min_length=1)
 
 
-def newest(matchmaker: Matchmaker, count: int, player: str | None = None) -> list[MatchResult]:
-    """The last rated pairings, the newest first; with `player` those of one player, by id."""
-    results = (each for each in _backwards(matchmaker) if player is None or player in (each.a, each.b))
-    return list(islice(results, count))
+class Matches(ABC):
+    """Pairings that were played in one place, a run or a tournament.
 
-
-def _backwards(matchmaker: Matchmaker) -> Iterator[MatchResult]:
-    """The log of rated matches, the newest first."""
-    end = matchmaker.store.queue.num_matches()
-    while end > 0:
-        begin = max(end - CHUNK, 0)
-        yield from reversed(matchmaker.store.queue.matches(begin, end - begin))
-        end = begin
-
-
-def find_result(matchmaker: Matchmaker, text: str) -> tuple[MatchResult, int | None]:
-    """The rated pairing, and which of its matches, that `PAIRING` or `PAIRING/INDEX` means.
-
-    The first letters of an id are enough where no other begins so.
-
-    Raises:
-        InputError: there is none, or there are several.
+    Attributes:
+        name: of the run or the tournament.
+        place: what it is, with its name, for messages.
+        run: whose players and settings these are; None outside of a run.
+        store: the replays.
+        heading: what a pairing is called here.
+        what: the same in full.
+        example: the id of one, for messages.
+        command: which lists them.
+        setting: what says which matches are stored.
     """
-    written = re.fullmatch(r"([^/]+)(?:/(\d+))?", text)
-    if written is None:
-        raise InputError(f"{text!r} is no match: expected PAIRING or PAIRING/INDEX, such as m_1f00ab/3")
-    pairing, index = written[1], written[2]
-    found: list[MatchResult] = []
-    for result in _backwards(matchmaker):
-        if result.id == pairing:
-            found = [result]
-            break
-        if result.id.startswith(pairing):
-            found.append(result)
-    if not found:
-        raise InputError(f"no rated match {text!r} in run {matchmaker.store.info.name!r}: `league replay` lists them")
-    if len(found) > 1:
-        raise InputError(f"{len(found)} pairings begin with {pairing!r}, such as {found[0].id} and {found[1].id}")
-    number = None if index is None else int(index)
-    if number is not None and number >= len(found[0].outcomes):
-        raise InputError(f"pairing {found[0].id} has the matches 0 to {len(found[0].outcomes) - 1}, not {number}")
-    return found[0], number
 
+    name: str
+    place: str
+    run: RunFolder | None
+    store: ReplayStore
+    heading: str
+    what: str
+    example: str
+    command: str
+    setting: str
 
-def load_records(run: RunFolder, matchmaker: Matchmaker, arena: Arena, result: MatchResult) -> list[MatchRecord]:
-    """How the matches of a pairing went; the two halves of a score duel follow each other.
+    @abstractmethod
+    def players(self) -> dict[str, Player]:
+        """Who played, by id."""
 
-    Raises:
-        InputError: they are not stored, and cannot be played again.
-        StateMismatchError: they were played again, to another end.
-        ReplayError: what is stored is damaged.
-    """
-    stored = ReplayStore(run.replays).load(result.id, result.worker)
-    if stored is not None:
-        return stored
-    members = {player.id: player for player in matchmaker.players()}
-    players = members[result.a], members[result.b]
-    for player in players:
-        if player.kind not in AGAIN:
+    @abstractmethod
+    def id_of(self, text: str) -> str:
+        """The id of the player that a person means."""
+
+    @abstractmethod
+    def backwards(self) -> Iterator[MatchResult]:
+        """What was played, the newest first."""
+
+    @abstractmethod
+    def arena(self) -> Arena:
+        """The game, made anew."""
+
+    @abstractmethod
+    def again(self, arena: Arena, result: MatchResult, players: tuple[Player, Player]) -> list[MatchRecord]:
+        """The matches of a pairing of our own players, played again from its seed.
+
+        Raises:
+            InputError: a player cannot play any more.
+            StateMismatchError: they were played again, to another end.
+        """
+
+    def newest(self, count: int, player: str | None = None) -> list[MatchResult]:
+        """The last pairings, the newest first; with `player` those of one player, by id."""
+        results = (each for each in self.backwards() if player is None or player in (each.a, each.b))
+        return list(islice(results, count))
+
+    def find(self, text: str) -> tuple[MatchResult, int | None]:
+        """The pairing, and which of its matches, that `PAIRING` or `PAIRING/INDEX` means.
+
+        The first letters of an id are enough where no other begins so.
+
+        Raises:
+            InputError: there is none, or there are several.
+        """
+        written = re.fullmatch(r"([^/]+)(?:/(\d+))?", text)
+        if written is None:
+            kind = self.heading.upper()
+            raise InputError(f"{text!r} is no match: expected {kind} or {kind}/INDEX, such as {self.example}/3")
+        pairing, index = written[1], written[2]
+        found: list[MatchResult] = []
+        for result in self.backwards():
+            if result.id == pairing:
+                found = [result]
+                break
+            if result.id.startswith(pairing):
+                found.append(result)
+        if not found:
+            raise InputError(f"no {self.what} {text!r} in {self.place}: `{self.command}` lists them")
+        first = found[0]
+        if len(found) > 1:
+            raise InputError(
+                f"{len(found)} {self.heading}s begin with {pairing!r}, such as {first.id} and {found[1].id}"
+            )
+        number = None if index is None else int(index)
+        if number is not None and number >= len(first.outcomes):
+            raise InputError(f"{self.heading} {first.id} has the matches 0 to {len(first.outcomes) - 1}, not {number}")
+        return first, number
+
+    def records(self, arena: Arena, result: MatchResult) -> list[MatchRecord]:
+        """How the matches of a pairing went; the two halves of a score duel follow each other.
+
+        Raises:
+            InputError: they are not stored, and cannot be played again.
+            StateMismatchError: they were played again, to another end.
+            ReplayError: what is stored is damaged.
+        """
+        stored = self.store.load(result.id, result.worker)
+        if stored is not None:
+            return stored
+        members = self.players()
+        players = members[result.a], members[result.b]
+        player = not_again(players)
+        if player is not None:
             raise InputError(
                 f"the moves of {result.id} are not stored, and it cannot be played again from its seed: "
-                f"{player.name} is a {player.kind} (the setting evaluation.replays says what is stored)"
+                f"{player.name} is a {player.kind} ({self.setting} says what is stored)"
             )
-    return _play_again(run, arena, result, players)
+        return self.again(arena, result, players)
 
 
-def _play_again(run: RunFolder, arena: Arena, result: MatchResult, players: tuple[Player, Player]) -> list[MatchRecord]:
-    config = run.config()
-    members = {player.id: player for player in players}
-    roster = Roster(arena, CheckpointStore(run.checkpoints), config.evaluation.temperature, members.__getitem__)
-    try:
-        agents = roster.agent(result.a), roster.agent(result.b)
-    except UnplayableError as error:
-        raise InputError(str(error)) from error
+class MatchesOfRun(Matches):
+    """The rated matches of a run."""
+
+    heading, what, example, command = "pairing", "rated match", "m_1f00ab", "league replay"
+    setting = "the setting evaluation.replays"
+
+    def __init__(self, run: RunFolder, matchmaker: Matchmaker) -> None:
+        self.run, self.name, self.place = run, run.name, f"run {run.name!r}"
+        self.store = ReplayStore(run.replays)
+        self._run, self._matchmaker = run, matchmaker
+
+    def players(self) -> dict[str, Player]:
+        return {player.id: player for player in self._matchmaker.players()}
+
+    def id_of(self, text: str) -> str:
+        return self._matchmaker.find(text).id
+
+    def backwards(self) -> Iterator[MatchResult]:
+        queue = self._matchmaker.store.queue
+        end = queue.num_matches()
+        while end > 0:
+            begin = max(end - CHUNK, 0)
+            yield from reversed(queue.matches(begin, end - begin))
+            end = begin
+
+    def arena(self) -> Arena:
+        config = self._run.config()
+        return arenas.make(config.arena, **config.arena_options)
+
+    def again(self, arena: Arena, result: MatchResult, players: tuple[Player, Player]) -> list[MatchRecord]:
+        config = self._run.config()
+        members = {player.id: player for player in players}
+        checkpoints = CheckpointStore(self._run.checkpoints)
+        roster = Roster(arena, checkpoints, config.evaluation.temperature, members.__getitem__)
+        try:
+            agents = roster.agent(result.a), roster.agent(result.b)
+        except UnplayableError as error:
+            raise InputError(str(error)) from error
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as an evaluator: sums in another order could round otherwise
+        try:
+            return played_again(arena, result, players, agents, config.arena_options)
+        finally:
+            torch.set_num_threads(threads)
+
+
+def not_again(players: Iterable[Player]) -> Player | None:
+    """The first of these who does not play the same match again from its seed; None where all do."""
+    return next((player for player in players if player.kind not in AGAIN), None)
+
+
+def played_again(
+    arena: Arena, result: MatchResult, players: tuple[Player, Player], agents: tuple[Agent, Agent], options: Table
+) -> list[MatchRecord]:
+    """The matches of a result, from its seed.
+
+    Raises:
+        StateMismatchError: they end otherwise.
+    """
     pairing = Pairing(id=result.id, a=result.a, b=result.b, pairs=len(result.outcomes) // 2, seed=result.seed)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as an evaluator: sums in another order could round otherwise
-    try:
-        rated = play_rated(arena, pairing, players, agents, lambda: None, lanes=BATCH, record=True)
-    finally:
-        torch.set_num_threads(threads)
+    rated = play_rated(arena, pairing, players, agents, lambda: None, lanes=BATCH, record=True)
     if rated.outcomes != result.outcomes:
         raise StateMismatchError(
             f"{result.id} was played again from its seed and ended {rated.outcomes}, but the log says "
             f"{result.outcomes}: the game, a player or this machine's arithmetic is not what it was"
         )
-    return records(rated, pairing, players, arena, config.arena_options)
+    return records(rated, pairing, players, arena, options)
 
 
 def read_records(path: Path) -> list[MatchRecord]:

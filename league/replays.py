@@ -10,17 +10,24 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from arenas.replay import MatchRecord, ReplayError
+from league.config import KeptMoves
 from matchmaking.packing import unpacked
+from matchmaking.records import Kind
 
 SUFFIX = ".jsonl.gz"
 LARGEST = 256 * 1024**2  # bytes of the matches of a pairing
 LOOK_EVERY = 50  # replays that are stored between two looks at what all of them take
 _DRAFT = re.compile(r"\.(?P<pairing>.+)\.[^.]+\.draft")
+
+
+def are_kept(which: KeptMoves, kinds: Iterable[Kind]) -> bool:
+    """Whether the moves of players of these kinds are kept by a run's setting or a tournament's."""
+    return which == "all" or (which == "bots" and Kind.BOT in kinds)
 
 
 def pairing_of_draft(name: str) -> str | None:
@@ -30,7 +37,7 @@ def pairing_of_draft(name: str) -> str | None:
 
 
 class ReplayStore:
-    """The replays of one run.
+    """The replays of one run, or of one tournament.
 
     Args:
         folder: where they lie.
@@ -97,6 +104,11 @@ class ReplayStore:
             except (OSError, ValueError) as error:  # of the compression, or of a record
                 raise ReplayError(f"{path} is damaged: {' '.join(str(error).split())}") from error
         return None
+
+    def drafts(self, worker: str) -> set[str]:
+        """Ids of the pairings that a worker has written down and not put in place."""
+        ending = f".{worker}.draft"
+        return {path.name[1:].removesuffix(ending) for path in self._folder.glob(f".*{ending}")}
 
     def stored(self) -> set[str]:
         """Ids of the pairings whose matches are stored."""

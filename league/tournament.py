@@ -1,42 +1,39 @@
-"""Tournaments: made, played encounter by encounter, and gone on with where they broke off.
+"""Tournaments on the disk: made, found, and looked over.
 
 A tournament is a folder: `tournament.json` says what it is and who plays, and is written once; `journal.jsonl` holds
-every finished encounter. Who meets whom follows from the two (`matchmaking.tournaments`), and the seed of an encounter
-from its id, so whoever opens the folder again plays what is missing and nothing else.
+every finished encounter, and `replays/` how its matches went. Who meets whom follows from the first two
+(`matchmaking.tournaments`), and the seed of an encounter from its id, so whoever opens the folder again plays what is
+missing and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from agents.bots.core import InfraError
-from arenas.core import Arena
-from arenas.match import play_pairs
-from league.bot_host import match_number
-from league.config import BotsConfig, Table
-from league.entrants import Entrant, batch_of
-from league.errors import InputError, LeagueError, StateMismatchError, suggestion
+from league.config import EvaluationConfig, KeptMoves, Table
+from league.entrants import Entrant
+from league.errors import InputError, StateMismatchError, suggestion
 from league.files import replace_text
 from league.journal import Journal, Played, parse
+from league.replays import ReplayStore
 from league.runs import NAME
-from matchmaking.records import SCHEMA, Forfeit, Kind, Record
-from matchmaking.tournaments.core import Encounter, Format, Kinds, TournamentError
+from matchmaking.records import SCHEMA, Kind, Player, Record
+from matchmaking.tournaments.core import Format, Kinds, TournamentError
 from matchmaking.tournaments.gauntlet import Gauntlet
 from matchmaking.tournaments.knockout import Knockout
 from matchmaking.tournaments.round_robin import RoundRobin
 from matchmaking.tournaments.swiss import Swiss
 
-SETTINGS, JOURNAL, FOLDER = "tournament.json", "journal.jsonl", "tournaments"
-TRIES = 3
-"""How often an encounter may break off by a fault of the host before the tournament stops."""
+SETTINGS, JOURNAL, REPLAYS, FOLDER = "tournament.json", "journal.jsonl", "replays", "tournaments"
+KEPT = EvaluationConfig()
+"""What is kept of matches where nothing else is asked for: as in a run."""
 
 
 class Member(Record):
@@ -71,6 +68,8 @@ class Settings(Record):
         double: of a knockout: whether one is out at the second loss only.
         seed: what all seeds of encounters follow from.
         temperature: of the policies' softmax; None takes the run's.
+        replays: of which matches every move is kept: those where a bot takes part, all, or none.
+        replays_size: bytes that they may take; beyond it the oldest go. 0 keeps all.
         created: seconds since the epoch.
     """
 
@@ -86,6 +85,8 @@ class Settings(Record):
     double: bool = False
     seed: int = 0
     temperature: float | None = None
+    replays: KeptMoves = KEPT.replays
+    replays_size: int = Field(default=KEPT.replays_size, ge=0)
     created: float = 0.0
 
     def schedule(self) -> Format:
@@ -108,31 +109,14 @@ class Settings(Record):
         except TournamentError as error:
             raise InputError(str(error)) from error
 
+    def members(self) -> dict[str, Player]:
+        """The players by name, which is their id."""
+        return {each.name: Player(id=each.name, name=each.name, kind=each.kind) for each in self.players}
+
     def seed_of(self, encounter: str) -> int:
         """The seed of an encounter: no other one's, whatever else is played before it."""
         digest = hashlib.sha256(f"{self.seed} {encounter}".encode()).digest()
         return int.from_bytes(digest[:6], "big")
-
-
-class BrokenOffError(LeagueError):
-    """An encounter could not be played, by a fault of the host and not of a player."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """An encounter that has just been played, for whoever shows it.
-
-    Attributes:
-        encounter: which.
-        played: what came of it.
-        number: how many have been played, this one included.
-        expected: how many there will be, as far as one can tell.
-    """
-
-    encounter: Encounter
-    played: Played
-    number: int
-    expected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +136,11 @@ class Tournament:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def replays(self) -> ReplayStore:
+        """How the matches of its encounters went, as far as that is kept."""
+        return ReplayStore(self.path / REPLAYS, self.settings.replays_size or None)
 
     def journal(self) -> Journal:
         """The journal, for this process alone.
@@ -273,92 +262,15 @@ def fresh_name(kind: Kinds) -> str:
     return f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def check_unchanged(settings: Settings, entrants: Sequence[Entrant]) -> None:
+def check_unchanged(chosen: Sequence[Member], entrants: Sequence[Entrant]) -> None:
     """See that everybody is who it was when the tournament began.
 
     Raises:
         StateMismatchError: a bot's files or a checkpoint were changed.
     """
-    for member, entrant in zip(settings.players, entrants, strict=True):
+    for member, entrant in zip(chosen, entrants, strict=True):
         if member.version != entrant.version:
             raise StateMismatchError(
                 f"{member.name} ({member.text}) is not what it was when the tournament began: its version is "
                 f"{str(entrant.version)[:12]}, not {str(member.version)[:12]}; put it back, or start a new tournament"
             )
-
-
-def play(
-    tournament: Tournament,
-    journal: Journal,
-    arena: Arena,
-    entrants: Sequence[Entrant],
-    bots: BotsConfig,
-    tell: Callable[[Progress], None],
-) -> None:
-    """Play what is missing, to the end.
-
-    A fault of the host is no result: the encounter is tried again after the others that can be played.
-
-    Args:
-        tournament: which.
-        journal: its journal.
-        arena: the game.
-        entrants: who plays, in the order of the tournament's players.
-        bots: how bots are run.
-        tell: is told of every encounter when it is in the journal.
-
-    Raises:
-        BrokenOffError: an encounter broke off `TRIES` times.
-    """
-    by_name = {member.name: entrant for member, entrant in zip(tournament.settings.players, entrants, strict=True)}
-    faults: Counter[str] = Counter()
-    while waiting := tournament.schedule.plan(journal.results).open(journal.results):
-        waiting.sort(key=lambda each: faults[each.id])  # stable: else in the order of the plan
-        for each in waiting:
-            pair = by_name[each.a], by_name[each.b]
-            try:
-                record = _meet(each, pair, arena, tournament.settings.seed_of(each.id), batch_of(pair, bots))
-            except InfraError as error:
-                faults[each.id] += 1
-                if faults[each.id] >= TRIES:
-                    raise BrokenOffError(
-                        f"{each.label}, {each.a} against {each.b}, broke off {TRIES} times: {error}"
-                    ) from error
-                continue
-            finally:
-                _rest(pair)
-            journal.append(record)
-            expected = max(tournament.schedule.expected, len(journal.played))
-            tell(Progress(each, record, len(journal.played), expected))
-
-
-def _meet(encounter: Encounter, pair: tuple[Entrant, Entrant], arena: Arena, seed: int, lanes: int) -> Played:
-    """Play one encounter."""
-    started = time.monotonic()
-    for entrant in pair:
-        if entrant.bot is not None:
-            entrant.bot.pairing = encounter.id
-            entrant.take_failures()
-    played = play_pairs(arena, pair[0].actor, pair[1].actor, encounter.pairs, seed, batch=lanes)
-    codes = [{match_number(record): record.code for record in entrant.take_failures()} for entrant in pair]
-    forfeits = tuple(
-        Forfeit(match=match, player=(encounter.a, encounter.b)[side], code=codes[side][match])
-        for match, side in played.forfeits
-    )
-    return Played(
-        id=encounter.id,
-        a=encounter.a,
-        b=encounter.b,
-        seed=seed,
-        outcomes=played.outcomes,
-        forfeits=forfeits,
-        seconds=round(time.monotonic() - started, 3),
-        finished=round(time.time(), 3),
-    )
-
-
-def _rest(pair: Iterable[Entrant]) -> None:
-    """End the processes of bots: a field of a hundred would fill the machine with those that wait."""
-    for entrant in pair:
-        if entrant.bot is not None:
-            entrant.bot.close()

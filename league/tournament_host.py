@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import arenas
 from arenas.core import Arena
 from league.challenge import make_arena
+from league.config import EvaluationConfig, KeptMoves
 from league.entrants import Entrant, Entrants
+from league.journal import WORKER, JournalBusyError
 from league.runs import RunFolder
 from league.tournament import (
     FOLDER,
-    Progress,
     Settings,
     Tournament,
     check_unchanged,
     create,
     fresh_name,
     members,
-    play,
 )
+from league.tournament_play import Progress, play, settle
 from matchmaking.records import Kind
 from matchmaking.service import Matchmaker
 from matchmaking.tournaments.core import Kinds
@@ -51,6 +53,8 @@ def start(
     double: bool = False,
     seed: int = 0,
     temperature: float | None = None,
+    replays: KeptMoves | None = None,
+    replays_size: int | None = None,
     run: RunFolder | None = None,
     matchmaker: Matchmaker | None = None,
 ) -> Tournament:
@@ -64,6 +68,8 @@ def start(
         name: of the tournament; None makes one up.
         arena: the game, without any run.
         pairs, rounds, challengers, double, seed, temperature: see `league.tournament.Settings`.
+        replays, replays_size: see there; None takes the run's settings, and what they are by default where there is
+            none.
         run: whose players can be named, and in whose folder the tournament lies.
         matchmaker: of that run.
 
@@ -73,13 +79,15 @@ def start(
         and what `league.entrants.Entrants.find` raises.
     """
     game = make_arena(run, arena)
+    config = None if run is None else run.config()
+    evaluation = EvaluationConfig() if config is None else config.evaluation
     with Entrants(game, run=run, matchmaker=matchmaker, temperature=temperature) as entrants:
         found = [entrants.find(text) for text in players]
         settings = Settings(
             name=name or fresh_name(kind),
             format=kind,
-            arena=arena or (game.spec.name if run is None else run.config().arena),
-            arena_options={} if arena is not None or run is None else run.config().arena_options,
+            arena=arena or (game.spec.name if config is None else config.arena),
+            arena_options={} if arena is not None or config is None else config.arena_options,
             players=members(found, [_lasting(one, matchmaker) for one in found]),
             pairs=pairs,
             rounds=rounds,
@@ -87,6 +95,8 @@ def start(
             double=double,
             seed=seed,
             temperature=temperature,
+            replays=evaluation.replays if replays is None else replays,
+            replays_size=evaluation.replays_size if replays_size is None else replays_size,
             created=time.time(),
         )
         tournament = create(roots(run)[0], settings)
@@ -108,8 +118,15 @@ def resume(
     game = arenas.make(settings.arena, **settings.arena_options)
     with Entrants(game, run=run, matchmaker=matchmaker, temperature=settings.temperature) as entrants:
         found = [entrants.find(member.text) for member in settings.players]
-        check_unchanged(settings, found)
+        check_unchanged(settings.players, found)
         _play(tournament, game, found, entrants, tell)
+
+
+def settle_replays(tournament: Tournament) -> None:
+    """Put the last replay of a tournament that is over in its place, where the process was killed before that."""
+    if tournament.replays.drafts(WORKER):
+        with suppress(JournalBusyError), tournament.journal() as journal:  # whoever has it open does it
+            settle(tournament, journal)
 
 
 def _play(tournament: Tournament, game: Arena, found: Sequence[Entrant], entrants: Entrants, tell: Tell) -> None:

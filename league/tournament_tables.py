@@ -159,10 +159,7 @@ class Report:
         return [Entrant(place.player, place.player) for place in self.places]
 
     def _log(self) -> list[MatchResult]:
-        return [
-            MatchResult(id=one.id, a=one.a, b=one.b, seed=one.seed, outcomes=one.outcomes, forfeits=one.forfeits)
-            for one in self._played.values()
-        ]
+        return [played.result() for played in self._played.values()]
 
     def _row(self, place: Place) -> dict[str, object]:
         own, member = self._tallies[place.player], self._members[place.player]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from league.access import opened
 from league.cli.options import AS_JSON, console, find_run, print_json, run_option, run_or_arena, tell_log
+from league.config import KeptMoves
 from league.errors import INTERRUPTED, RunError
 from league.runs import RunFolder
 from matchmaking.tournaments.core import Kinds
 
 if TYPE_CHECKING:
-    from league.tournament import Progress, Tournament
+    from league.tournament import Tournament
+    from league.tournament_play import Progress
 
 FORMATS = tuple(kind.value for kind in Kinds)
 OF_ONE = {"rounds": ("swiss", "round-robin"), "challengers": ("gauntlet",), "double": ("knockout",)}
@@ -38,6 +40,17 @@ OF_ONE = {"rounds": ("swiss", "round-robin"), "challengers": ("gauntlet",), "dou
 @click.option("--double", is_flag=True, help="knockout: out at the second loss only.")
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed, the same matches (default: 0).")
 @click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
+@click.option(
+    "--replays",
+    type=click.Choice(get_args(KeptMoves)),
+    help="Of which matches every move is kept: where bots play, all, or none (default: the run's setting, else bots).",
+)
+@click.option(
+    "--replays-size",
+    metavar="BYTES",
+    type=click.IntRange(min=0),
+    help="What they may take before the oldest go; 0 keeps all (default: the run's setting, else 1 GiB).",
+)
 @click.option(
     "-o",
     "--output",
@@ -116,8 +129,21 @@ def _start(
 
 
 def _resume(show: _Show, name: str, run: str | None, runs_dir: Path | None) -> None:
+    from league.tournament_host import resume, settle_replays
+
+    tournament, within = locate(name, run, runs_dir)
+    show.begin(tournament)
+    if show.over():
+        settle_replays(tournament)
+        return
+    with opened(within) if within else nullcontext() as matchmaker:
+        resume(tournament, tell=show.tell, run=within, matchmaker=matchmaker)
+
+
+def locate(name: str, run: str | None, runs_dir: Path | None) -> tuple[Tournament, RunFolder | None]:
+    """The tournament of this name, in the run's folder or in this one, and the run in whose folder it lies."""
     from league.tournament import find
-    from league.tournament_host import resume, roots
+    from league.tournament_host import roots
 
     folder: RunFolder | None = None
     try:
@@ -126,12 +152,7 @@ def _resume(show: _Show, name: str, run: str | None, runs_dir: Path | None) -> N
         if run is not None:
             raise
     tournament = find(roots(folder), name)
-    show.begin(tournament)
-    if show.over():
-        return
-    within = folder if folder is not None and folder.path in tournament.path.parents else None
-    with opened(within) if within else nullcontext() as matchmaker:
-        resume(tournament, tell=show.tell, run=within, matchmaker=matchmaker)
+    return tournament, folder if folder is not None and folder.path in tournament.path.parents else None
 
 
 class _Show:

@@ -35,6 +35,15 @@ def journal_of(name: str) -> dict[str, Played]:
     return parse(path.read_bytes(), path)
 
 
+def replay(*words: str) -> Result:
+    return CliRunner().invoke(main, ["replay", "--tournament", *words])
+
+
+def replays_of(name: str) -> dict[str, bytes]:
+    """The files of a tournament's replays, drafts among them."""
+    return {path.name: path.read_bytes() for path in (Path("tournaments") / name / "replays").glob("*")}
+
+
 def tables_of(name: str) -> dict[str, Any]:
     """The JSON of a tournament's tables, each as its published schema says."""
     found = {}

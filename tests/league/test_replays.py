@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from arenas.replay import MatchRecord, ReplayError
 from league.cli import main
 from league.errors import InputError, StateMismatchError
-from league.replaying import find_result, load_records, newest
+from league.replaying import MatchesOfRun
 from league.replays import ReplayStore
 from matchmaking.records import Kind, MatchResult, Player
 from matchmaking.server import EmbeddedServer
@@ -97,13 +97,17 @@ def call(home: House, *words: str) -> Result:
     return CliRunner().invoke(main, ["replay", *words, *where])
 
 
+def played(home: House) -> MatchesOfRun:
+    return MatchesOfRun(home.run, home.matchmaker)
+
+
 def test_finding_a_match(home: House) -> None:
-    matchmaker = home.matchmaker
-    assert [result.id for result in newest(matchmaker, 2)] == ["m_20", "m_11"]
-    assert [result.id for result in newest(matchmaker, 9, "p_perfect")] == ["m_20", "m_10"]
-    result, index = find_result(matchmaker, "m_11/3")
+    matches = played(home)
+    assert [result.id for result in matches.newest(2)] == ["m_20", "m_11"]
+    assert [result.id for result in matches.newest(9, "p_perfect")] == ["m_20", "m_10"]
+    result, index = matches.find("m_11/3")
     assert (result.id, index) == ("m_11", 3)
-    assert find_result(matchmaker, "m_2")[0].id == "m_20", "the first letters are enough"
+    assert matches.find("m_2")[0].id == "m_20", "the first letters are enough"
     for text, message in (
         ("m_1", "2 pairings begin with 'm_1', such as m_11 and m_10"),
         ("m_3", "no rated match 'm_3' in run"),
@@ -111,21 +115,21 @@ def test_finding_a_match(home: House) -> None:
         ("m_20/x", "expected PAIRING or PAIRING/INDEX"),
     ):
         with pytest.raises(InputError, match=message):
-            find_result(matchmaker, text)
+            matches.find(text)
 
 
 def test_our_own_players_play_the_same_again(home: House) -> None:
-    result, _ = find_result(home.matchmaker, "m_20")
-    records = load_records(home.run, home.matchmaker, home.arena, result)
+    result, _ = played(home).find("m_20")
+    records = played(home).records(home.arena, result)
     assert [record.id for record in records] == [f"m_20/{number}" for number in range(MATCHES)]
     ends = "".join("wld"[(ours < 0) + 2 * (ours == 0)] for ours in (r.returns[i % 2] for i, r in enumerate(records)))
     assert ends == result.outcomes
     other = result.model_copy(update={"outcomes": "w" * MATCHES})  # random has not beaten perfect play
     with pytest.raises(StateMismatchError, match=f"ended {result.outcomes}, but the log says {'w' * MATCHES}"):
-        load_records(home.run, home.matchmaker, home.arena, other)
+        played(home).records(home.arena, other)
     lost = MatchResult(id="m_gone", a=home.random.id, b="p_first", seed=1, outcomes="ww")
     with pytest.raises(InputError, match=r"the moves of m_gone are not stored, .* first is a bot"):
-        load_records(home.run, home.matchmaker, home.arena, lost)
+        played(home).records(home.arena, lost)
 
 
 def test_the_list(home: House) -> None:
@@ -146,7 +150,7 @@ def test_the_matches_of_a_pairing(home: House) -> None:
 
 def test_a_match_into_a_pipe(home: House) -> None:
     text = call(home, "m_10/1").stdout
-    record = load_records(home.run, home.matchmaker, home.arena, find_result(home.matchmaker, "m_10")[0])[1]
+    record = played(home).records(home.arena, played(home).find("m_10")[0])[1]
     assert text.count("perfect against first") == record.length + 1
     assert "before the first move" in text
     assert f"step {record.length}: " in text
@@ -199,7 +203,7 @@ def test_an_author_asks_the_bot_again(home: House, tmp_path: Path) -> None:
     assert failed.exit_code == 0, "it fails as it did then"
     assert found["failed_then"] is found["same"] is True
     assert (found["failure"]["code"], found["failure"]["match"]) == ("CRASH", "m_11/0")
-    record = load_records(home.run, home.matchmaker, home.arena, find_result(home.matchmaker, "m_11")[0])[0]
+    record = played(home).records(home.arena, played(home).find("m_11")[0])[0]
     assert found["failure"]["step"] == record.length
     assert "CRASH in phase act: match m_11/0" in call(home, "m_11/0", "--against", str(raising)).stdout
 

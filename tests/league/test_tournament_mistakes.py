@@ -96,9 +96,9 @@ def test_unchanged_is_checked_by_version() -> None:
     member = Member(name="x", text="x.py", kind=Kind.BOT, version="a" * 64)
     settings = Settings(name="cup", format=Kinds.SWISS, arena="x", players=(member,), pairs=1)
     same = Entrant("x.py", "x", Kind.BOT, "a" * 64, object())  # type: ignore[arg-type]
-    tournaments.check_unchanged(settings, [same])
+    tournaments.check_unchanged(settings.players, [same])
     with pytest.raises(StateMismatchError, match="its version is bbbbbbbbbbbb, not aaaaaaaaaaaa"):
-        tournaments.check_unchanged(settings, [Entrant("x.py", "x", Kind.BOT, "b" * 64, same.actor)])
+        tournaments.check_unchanged(settings.players, [Entrant("x.py", "x", Kind.BOT, "b" * 64, same.actor)])
 
 
 def test_entrants_close_their_bots() -> None:

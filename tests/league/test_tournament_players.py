@@ -8,8 +8,9 @@ import pytest
 
 from league.entrants import Entrant
 from league.runs import RunFolder
-from league.tournament import JOURNAL, SETTINGS, Progress, Tournament
+from league.tournament import JOURNAL, SETTINGS, Tournament
 from league.tournament_host import start
+from league.tournament_play import Progress
 from league.tournament_tables import Report
 from matchmaking.tournaments.core import Kinds
 from tests.league.cups import call, error_of, tables_of

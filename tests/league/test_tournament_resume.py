@@ -16,7 +16,7 @@ import pytest
 
 from league.journal import Journal
 from league.tournament import JOURNAL, SETTINGS
-from tests.league.cups import FIELD, call, error_of, journal_of, play
+from tests.league.cups import FIELD, call, error_of, journal_of, play, replays_of
 
 pytestmark = pytest.mark.usefixtures("at_home")
 ROOT = Path(__file__).parent.parent.parent
@@ -38,7 +38,8 @@ WARM = """
 import json, os, sys, time
 import torch
 torch.set_num_threads(1)
-import arenas, league.cli.tournament, league.tournament_host, league.tournament as tournament, league.tournament_tables
+import arenas, league.cli.tournament, league.tournament_host, league.tournament_tables
+import league.tournament_play as tournament
 from agents.scripted import make
 from league.cli import main
 make("perfect", arenas.make("tic_tac_toe").spec)
@@ -115,7 +116,7 @@ def lines_of(path: Path) -> int:
 def test_killed_at_any_moment_it_plays_each_match_exactly_once(form: list[str], seed: int, warm: Warm) -> None:
     """kill -9 again and again; the journal ends equal to that of a tournament that nobody disturbed."""
     rng = random.Random(seed)
-    options = ["--arena", "tic_tac_toe", "--pairs", "2", "--seed", str(seed), *form]
+    options = ["--arena", "tic_tac_toe", "--pairs", "2", "--seed", str(seed), "--replays", "all", *form]
     assert call(*FIELD, *options, "--name", "calm").exit_code == 0
     path = Path("tournaments/wild") / JOURNAL
     words, lines, kills, status = [*FIELD, *options, "--name", "wild"], 0, 0, -1
@@ -145,6 +146,8 @@ def test_killed_at_any_moment_it_plays_each_match_exactly_once(form: list[str], 
         json.loads(Path(f"tournaments/{name}/standings.json").read_text())["players"] for name in ("calm", "wild")
     ]
     assert tables[0] == tables[1]
+    assert set(replays_of("calm")) == {f"{id}.jsonl.gz" for id in calm}
+    assert replays_of("calm") == replays_of("wild"), "each is stored once, as if nobody had disturbed it"
 
 
 def test_interrupted_it_says_how_to_go_on(warm: Warm) -> None:
