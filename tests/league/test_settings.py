@@ -15,7 +15,7 @@ from league.settings import Layer, load, players_layer, preset, resolve, save, s
 from league.toml import dumps
 from matchmaking.records import Role
 
-ARENAS = ("connect_four", "kuhn_poker", "leduc_poker", "rock_paper_scissors", "tic_tac_toe")
+ARENAS = ("connect_four", "kuhn_poker", "leduc_poker", "rock_paper_scissors", "soccer", "tag", "tic_tac_toe")
 
 
 def write(path: Path, text: str) -> Path:

@@ -90,13 +90,13 @@ def test_three_algorithms_freeze_meet_each_other_and_are_rated(start: Start) -> 
         assert met - {name}, f"{name} has met {met}"
     assert league.store.payoff_row(learners["mappo"])[learners["qmix"]].games > 0
 
-    rated = _rated(league)
+    rated = rated_pairs(league)
     kinds = {frozenset(names[player].partition(".")[0] for player in pair) for pair in rated}
     assert any(len(pair) == 2 and "heuristic" not in pair for pair in kinds), "teams of two algorithms were rated"
     assert any("heuristic" in pair for pair in kinds), "and against the scripted team"
 
 
-def _rated(league: League) -> list[tuple[str, str]]:
+def rated_pairs(league: League) -> list[tuple[str, str]]:
     """Who was rated against whom when an evaluator has played for a while."""
     store = Store.open(league.server.url, league.run.name)
     arena: Arena = arenas.make(league.config.arena, **league.config.arena_options)
