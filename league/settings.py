@@ -87,9 +87,9 @@ def resolve(
 def preset(arena: str, variation: Variation) -> Table:
     """The settings that an arena ships with; `default.toml` for arenas without a preset of their own."""
     folder = resources.files("league") / "presets"
-    own = folder / f"{arena}.toml"
-    known = re.fullmatch(r"\w+", arena) is not None and own.is_file()
-    table = loads((own if known else folder / "default.toml").read_bytes())
+    own = f"{arena}.toml"  # of a person's words: looked for among the names that there are, not on the disk
+    known = own in {entry.name for entry in folder.iterdir()}
+    table = loads((folder / (own if known else "default.toml")).read_bytes())
     chosen = table.get(variation, {})
     base = {key: value for key, value in table.items() if key not in VARIATIONS}
     recommended: Table = {"arena": arena, "evaluation": {"anchors": list(anchors(arena))}}

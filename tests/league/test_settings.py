@@ -58,6 +58,12 @@ def test_foreign_arenas_take_the_default_preset() -> None:
     assert config.evaluation.anchors == ("random",)
 
 
+@pytest.mark.parametrize("arena", ["x" * 300, "../presets/connect_four", "no\0name"])
+def test_what_can_be_no_arena_takes_the_default_preset(arena: str) -> None:
+    """It is refused by name later on; a look at the disk would fail on some of them."""
+    assert preset(arena, "laptop") == preset("mine", "laptop") | {"arena": arena}
+
+
 def test_an_arena_in_the_file_chooses_the_preset(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.toml", 'arena = "tic_tac_toe"\n')
     assert resolve(None, file=file, environment={}) == resolve("tic_tac_toe", environment={})
