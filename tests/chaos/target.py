@@ -1,4 +1,4 @@
-"""A real league of its own, as its user sees it: `league start`, `league resume`, `league stop`, and its processes."""
+"""A league of its own, as its user sees it: `league start`, `league resume`, `league stop`, and its processes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from agents.bots.store import BotStore
 from league.runs import RunFolder
 from matchmaking.bot_records import BotRecord
+from matchmaking.errors import MatchmakingError
 from matchmaking.records import Kind as PlayerKind
 from matchmaking.records import Player, new_id
 from matchmaking.server import EmbeddedServer
@@ -23,6 +24,7 @@ from tests.chaos.faults import LEASE
 from tests.chaos.forking import Forked, fork
 from tests.chaos.league import command
 from tests.chaos.processes import Kind, Proc
+from tests.league.supervised import until
 
 NAME = "chaos"
 COMEBACK = 150.0  # seconds in which everybody must be at work again; a loaded machine starts a process in 10
@@ -59,28 +61,23 @@ def settings(learners: int, evaluators: int) -> list[str]:
     return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
 
 
-class League:
-    """The run `chaos` under `root`, as its user sees it.
+class RealLeague:
+    """The run `chaos` under `root`, through the command line.
 
     Args:
         root: a folder of its own.
-        warm: whether its processes are forked from this one, or started as anybody starts them.
-        patience: seconds for a command to end in.
+        patience: seconds for a command to end in, or to come up.
     """
 
-    def __init__(self, root: Path, *, warm: bool = True, patience: float = COMEBACK) -> None:
-        self.root, self.patience, self._warm = root, patience, warm
+    program = "league"
+
+    def __init__(self, root: Path, patience: float = COMEBACK) -> None:
+        root.mkdir(exist_ok=True)
+        self.root, self.patience = root, patience
         self.run = RunFolder(root / "runs" / NAME)
-        self.temporary, self.journals, self._output = root / "tmp", root / "journals", root / "output.log"
-        for folder in (self.temporary, self.journals):
-            folder.mkdir()
+        self._output = root / "output.log"
         self._process: subprocess.Popen[bytes] | Forked | None = None
-        self._environment = {
-            journal.FOLDER: str(self.journals),
-            "TMPDIR": str(self.temporary),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(Path.cwd()),
-        }
+        self._environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
 
     @property
     def pid(self) -> int | None:
@@ -89,24 +86,12 @@ class League:
 
     def call(self, *arguments: str) -> None:
         """Start a command that runs the league."""
-        self._process = self._start(*arguments)
+        self._process = self._start([*arguments, "--runs-dir", str(self.run.path.parent)])
 
-    def ask(self, *arguments: str) -> int:
-        """Run a command to its end; gives the exit code."""
-        return self._start(*arguments).wait(self.patience)
-
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes] | Forked:
-        words = [*arguments, "--runs-dir", str(self.run.path.parent)]
-        if self._warm:
-
-            def work() -> int:
-                os.environ.update(self._environment)
-                return command(words, warm=True)
-
-            return fork("league", work, self._output)
+    def _start(self, words: list[str]) -> subprocess.Popen[bytes] | Forked:
         with self._output.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.league", *words],
+                [sys.executable, "-m", self.program, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -114,19 +99,29 @@ class League:
                 start_new_session=True,
             )
 
-    def ended(self) -> int:
+    def interrupt(self) -> None:
+        """Ctrl-C in a terminal: a signal to the whole process group."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """`kill -9` of the supervisor, with which its processes die."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(self.patience)
+
+    def ended(self, seconds: float | None = None) -> int:
         """Wait for the supervisor's end; gives its exit code."""
         assert self._process is not None
-        return self._process.wait(self.patience)
+        return self._process.wait(seconds or self.patience)
+
+    def output(self) -> str:
+        """What all commands have printed."""
+        return self._output.read_text(errors="replace")
 
     def last_words(self) -> str:
         """The last line that a command printed."""
-        return (self._output.read_text(errors="replace").splitlines() or [""])[-1]
-
-    def victims(self) -> dict[Kind, list[Proc]]:
-        """Who lives, by kind."""
-        processes.bury(besides=[] if self._process is None else [self._process.pid])
-        return processes.by_kind(processes.below(os.getpid()), self.pid)
+        return (self.output().splitlines() or [""])[-1]
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -135,11 +130,74 @@ class League:
         Raises:
             MatchmakingError: it does not answer.
         """
-        store = Store.open(EmbeddedServer(self.run.redis).url, NAME, patience=0.0, files=self.run.logs)
+        store = self._open(patience=0.0)
         try:
             yield store
         finally:
             store.close()
+
+    @contextmanager
+    def watched(self) -> Iterator[Store]:
+        """The store of the league while it runs, as soon as there is one."""
+        store = until(self._found, "a run in Redis", self.patience)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def _found(self) -> Store | None:
+        with suppress(MatchmakingError):
+            return self._open(patience=10.0)
+        return None
+
+    def _open(self, patience: float) -> Store:
+        return Store.open(EmbeddedServer(self.run.redis).url, NAME, patience=patience, files=self.run.logs)
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever it came to."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        EmbeddedServer(self.run.redis).stop()
+
+
+class League(RealLeague):
+    """One with the crew of this folder: its processes come back at once, and write down what they do.
+
+    Args:
+        root: a folder of its own.
+        warm: whether its processes are forked from this one, or started as anybody starts them.
+        patience: seconds for a command to end in.
+    """
+
+    program = "tests.chaos.league"
+
+    def __init__(self, root: Path, *, warm: bool = True, patience: float = COMEBACK) -> None:
+        super().__init__(root, patience)
+        self._warm = warm
+        self.temporary, self.journals = root / "tmp", root / "journals"
+        for folder in (self.temporary, self.journals):
+            folder.mkdir()
+        self._environment |= {journal.FOLDER: str(self.journals), "TMPDIR": str(self.temporary)}
+
+    def _start(self, words: list[str]) -> subprocess.Popen[bytes] | Forked:
+        if not self._warm:
+            return super()._start(words)
+
+        def work() -> int:
+            os.environ.update(self._environment)
+            return command(words, warm=True)
+
+        return fork("league", work, self._output)
+
+    def ask(self, *arguments: str) -> int:
+        """Run a command to its end; gives the exit code."""
+        return self._start([*arguments, "--runs-dir", str(self.run.path.parent)]).wait(self.patience)
+
+    def victims(self) -> dict[Kind, list[Proc]]:
+        """Who lives, by kind."""
+        processes.bury(besides=[] if self._process is None else [self._process.pid])
+        return processes.by_kind(processes.below(os.getpid()), self.pid)
 
     def enter_bots(self) -> None:
         """Submit the bots, their check left out."""
@@ -164,8 +222,5 @@ class League:
         for proc in processes.below(os.getpid()).values():
             with suppress(ProcessLookupError):
                 os.kill(proc.pid, signal.SIGKILL)
-        EmbeddedServer(self.run.redis).stop()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        super().close()
         processes.bury()

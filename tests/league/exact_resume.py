@@ -48,6 +48,33 @@ BOARD: dict[str, object] = {
 }  # fmt: skip
 """Connect Four: episodes and memories span iterations, copies are frozen by win rate and by timeout."""
 
+SMALL = {"epochs": 1, "actor_network": {"hidden": [8]}, "critic_network": {"hidden": [8]}}
+TEAMS: dict[str, object] = {
+    "arena": "soccer",
+    "arena_options": {"players": 2, "rows": 3, "columns": 5, "max_steps": 6, "turned": True},
+    "teams": {
+        "qmix": {
+            "algorithm": "qmix", "environments": 8,
+            "settings": {"buffer": 64, "batch": 8, "updates_per_episode": 0.5, "network": {"hidden": [8], "memory": 4}},
+        },
+        "mappo": {
+            "algorithm": "mappo", "role": "main_exploiter", "temperature": 1.0, "environments": 8, "settings": SMALL,
+        },
+        "ippo": {
+            "algorithm": "ippo", "role": "league_exploiter", "temperature": 1.0, "environments": 8, "settings": SMALL,
+        },
+    },
+    "rollout": {"lanes": 4},
+    "roles": {
+        "main_agent": {"min_steps": 0, "max_steps": 1_000, "win_rate": 1.0},
+        "main_exploiter": {"min_steps": 500, "max_steps": 1_000, "win_rate": 0.6, "reset_probability": 1.0},
+        "league_exploiter": {"min_steps": 500, "max_steps": 1_000, "win_rate": 0.6, "reset_probability": 0.5},
+    },
+}  # fmt: skip
+"""Three algorithms in one process: a replay buffer that wraps around, networks with a memory, resets."""
+
+LEAGUES = {"board": BOARD, "teams": TEAMS}
+
 
 class Interruption(NamedTuple):
     """What happened once.
@@ -200,17 +227,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.league.exact_resume", description=__doc__)
     parser.add_argument("--moments", type=int, default=20, help="interruptions (default: 20)")
     parser.add_argument("--samples", type=int, default=200_000, help="of each of the three learners (default: 200000)")
+    parser.add_argument("--league", choices=LEAGUES, default="board", help="a duel or teams (default: board)")
     parser.add_argument("--seed", type=int, default=0, help="of the run and of its interruptions (default: 0)")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    settings = BOARD | {"seed": given.seed, "run": {"steps": given.samples, "tensorboard": False}}
+    settings = LEAGUES[given.league] | {"seed": given.seed, "run": {"steps": given.samples, "tensorboard": False}}
     with tempfile.TemporaryDirectory(prefix="league-resume-") as root:
         began = time.monotonic()
         compared = compare(Path(root), settings, given.moments, given.seed)
     for interruption in compared.interruptions:
         print(f"  {interruption.how} in iteration {interruption.iteration}: {interruption.back} begun again")
     print(
-        f"seed {given.seed}: {compared.samples:,} learner samples, {compared.copies} frozen copies, "
+        f"{given.league}, seed {given.seed}: {compared.samples:,} learner samples, {compared.copies} frozen copies, "
         f"{len(compared.interruptions)} interruptions, {time.monotonic() - began:.0f} s: "
         + ("bit-equal" if not compared.differences else f"DIFFERENT: {', '.join(compared.differences[:20])}")
     )

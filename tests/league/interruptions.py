@@ -13,13 +13,17 @@ from agents.checkpoint import CheckpointStore
 from agents.durable import encode
 from agents.state_store import StateStore
 from league.learner import Learner
-from league.training import Trainer
+from league.team_trainer import TeamTrainer
+from league.training import Trainer, Training
 from matchmaking.records import Counters, Kind
 from matchmaking.store import Row, Store
 from tests.league.learners import KilledError
 
 Choices = dict[int, list[str | None]]
 """The names of the opponents in the lanes, by iteration."""
+
+Note = Callable[[int, list[str | None], list[dict[str, int]]], None]
+"""Is told of an iteration: the names in the lanes, and how often each branch of a rule was taken."""
 
 
 class Outcome(NamedTuple):
@@ -53,17 +57,40 @@ def outcome(store: Store, checkpoints: Path, learner: str = "learner-0") -> Outc
 
 def write_down_choices(learner: Learner, choices: Choices) -> None:
     """Note whom a learner chooses; what it chooses again after an interruption must be what it has chosen before."""
-    trainer = learner.trainer
-    assert isinstance(trainer, Trainer)
-    choose = trainer._choose_opponents
+    note_choices(learner.trainer, lambda iteration, names, _: _same(choices.setdefault(iteration, names), names))
 
-    def noted() -> dict[str, dict[str, int]]:
-        branches = choose()
-        names = [one and learner.population.player(one).name for one in trainer.opponents]
-        assert choices.setdefault(trainer.iteration, names) == names
-        return branches
 
-    trainer._choose_opponents = noted  # type: ignore[method-assign]
+def _same(before: list[str | None], now: list[str | None]) -> None:
+    assert now == before
+
+
+def note_choices(trainer: Training, note: Note) -> None:
+    """Tell `note` of each iteration whom a trainer chose for its lanes."""
+    assert isinstance(trainer, Trainer | TeamTrainer)
+
+    def name(player: str | None) -> str | None:
+        return player and trainer.population.player(player).name
+
+    if isinstance(trainer, TeamTrainer):
+        line_up = trainer._line_up
+
+        def lined_up(*arguments: str) -> tuple[list[str], dict[str, int]]:
+            lanes, branches = line_up(*arguments)
+            note(trainer.iteration, [*map(name, lanes)], [branches])
+            return lanes, branches
+
+        trainer._line_up = lined_up  # type: ignore[method-assign, assignment]
+    else:
+        choose = trainer._choose_opponents
+
+        def chosen() -> dict[str, dict[str, int]]:
+            branches = choose()
+            note(
+                trainer.iteration, [*map(name, trainer.opponents)], [branches.get(each, {}) for each in trainer.players]
+            )
+            return branches
+
+        trainer._choose_opponents = chosen  # type: ignore[method-assign]
 
 
 def kill_at(learner: Learner, effect: int, *, done: bool) -> None:

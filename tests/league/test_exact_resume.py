@@ -22,10 +22,11 @@ from league.errors import StateMismatchError
 from matchmaking.records import Counters
 from matchmaking.server import connect
 from matchmaking.store import Store
-from tests.chaos.leagues import NAME, RealLeague
+from tests.chaos.target import NAME, RealLeague
 from tests.league.interruptions import Choices, Outcome, kill_at, outcome, wild_clock, write_down_choices
 from tests.league.learners import NEVER, KilledError, League, after, rules, steps, stop_after, train
 from tests.league.supervised import ROOT, until
+from tests.league.test_team_league import TEAMS
 
 Start = Callable[..., League]
 
@@ -51,6 +52,7 @@ LEAGUES: dict[str, dict[str, object]] = {
         "run": {"steps": 900, "tensorboard": False},
         "roles": rules(main_agent={"min_steps": 0, "max_steps": 200, "win_rate": 1.0}),
     },
+    "teams": TEAMS,
     "openai_five": {
         "run": steps(14),
         "arena": "tic_tac_toe",
@@ -110,9 +112,9 @@ def test_killed_at_any_write_it_ends_as_if_it_had_not_been(
     assert _end(parts) == expected
 
 
-def _interrupted(moments: int, samples: int, seed: int) -> str:
+def _interrupted(moments: int, samples: int, seed: int, league: str = "board") -> str:
     """What the driver says of two runs of one seed."""
-    numbers = {"--moments": moments, "--samples": samples, "--seed": seed}
+    numbers = {"--moments": moments, "--samples": samples, "--seed": seed, "--league": league}
     words = [str(word) for pair in numbers.items() for word in pair]
     done = subprocess.run(
         [sys.executable, "-m", "tests.league.exact_resume", *words],
@@ -142,13 +144,16 @@ def test_a_long_run_interrupted_at_20_moments(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_league_of_teams_interrupted_at_20_moments() -> None:
+    _interrupted(moments=20, samples=20_000, seed=1, league="teams")
+
+
+@pytest.mark.slow
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
-def test_a_whole_league_whose_supervisor_is_killed_resumes_to_the_same_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_whole_league_whose_supervisor_is_killed_resumes_to_the_same_end(tmp_path: Path) -> None:
     """With evaluators and a rater at work, which may do what they like: no learner looks at what they do."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     start = ["start", "rock_paper_scissors", "--name", NAME, "--device", "cpu", "--seed", "3", "--steps", "300_000"]
     settings = ("learners.processes=1", "rollout.environments=32", "run.tensorboard=false")
     for setting in (*settings, "evaluation.closing_seconds=1"):
@@ -163,8 +168,7 @@ def test_a_whole_league_whose_supervisor_is_killed_resumes_to_the_same_end(
                     until(lambda s=store, n=number: _steps(s) > n * 45_000, "training", 1500.0)  # type: ignore[misc]
                 league.kill()
                 league.call("resume", NAME)
-            code, output = league.wait(1500.0)
-            assert code == 0, output
+            assert league.ended(1500.0) == 0, league.output()
             with opened(league.run) as matchmaker:
                 ends.append(outcome(matchmaker.store, league.run.checkpoints))
         finally:

@@ -8,28 +8,31 @@ from __future__ import annotations
 import itertools
 import json
 from types import SimpleNamespace
+from unittest.mock import patch
 
 from league import learner as module
 from league.process import Process
-from league.training import Trainer
+from league.trainers import make_training
+from league.training import Training
+from tests.league.interruptions import note_choices
 
 NOTES = "choices.jsonl"
 
 
 def work(process: Process) -> None:
     """Train this process's share of the league."""
-    choose = Trainer._choose_opponents
     with (process.run.logs / NOTES).open("a", encoding="utf-8") as notes:
 
-        def noted(trainer: Trainer) -> dict[str, dict[str, int]]:
-            branches = choose(trainer)
-            names = [one and trainer.population.player(one).name for one in trainer.opponents]
-            taken = [branches.get(player, {}) for player in trainer.players]
-            notes.write(json.dumps([trainer.iteration, names, taken]) + "\n")
+        def write(*noted: object) -> None:
+            notes.write(json.dumps(noted) + "\n")
             notes.flush()
-            return branches
 
-        Trainer._choose_opponents = noted  # type: ignore[method-assign, assignment]
+        def make_noted(*arguments: object) -> Training:
+            training = make_training(*arguments)  # type: ignore[arg-type]
+            note_choices(training, write)
+            return training
+
         seconds = itertools.count()
-        module.time = SimpleNamespace(monotonic=lambda: float(next(seconds)))  # type: ignore[attr-defined, assignment]
-        module.work(process)
+        clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
+        with patch.multiple(module, make_training=make_noted, time=clock):
+            module.work(process)
