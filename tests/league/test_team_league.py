@@ -13,7 +13,6 @@ from agents.teams.policy import load_team
 from arenas.core import Arena
 from league.errors import ConfigError, InputError
 from league.evaluator import Evaluator
-from league.learner import Learner
 from league.process import Place, Process
 from league.settings import Layer, validate
 from league.team_trainer import TeamTrainer
@@ -22,7 +21,7 @@ from league.trainers import check_teams
 from matchmaking.records import Kind
 from matchmaking.service import Matchmaker
 from matchmaking.store import Store
-from tests.league.learners import KilledError, League, killed, rules, stop_after
+from tests.league.learners import League, rules
 
 LIMIT = 400  # samples of each team
 QMIX = {"buffer": 32, "batch": 4, "updates_per_episode": 0.5, "network": {"hidden": [8], "memory": 4}}
@@ -123,35 +122,6 @@ def test_an_exploiter_begins_afresh_when_it_was_frozen(start: Start) -> None:
     assert training.hosted[exploiter.id].learner.environment_steps == 0
     assert learner.careers[exploiter.id].steps > before, "the run's samples are not taken back"
     assert not torch.equal(training.weights(exploiter.id), first)
-
-
-@pytest.mark.parametrize("at", [5, 11, 16])
-def test_killed_and_resumed_it_ends_in_the_same_bits(start: Start, at: int) -> None:
-    whole, parts = start(), start()
-    uninterrupted = whole.learner()
-    uninterrupted.run()
-    interrupted = parts.learner()
-    stop_after(interrupted, at, killed)
-    with pytest.raises(KilledError):
-        interrupted.run()
-    resumed = parts.learner()
-    resumed.run()
-    assert parts.names() == whole.names()
-    assert [parts.frozen(name).steps for name in parts.names()] == [whole.frozen(name).steps for name in whole.names()]
-    assert _ending(parts, resumed) == _ending(whole, uninterrupted)
-
-
-def _ending(league: League, learner: Learner) -> dict[str, object]:
-    """Weights, careers and payoff at the end, by name."""
-    found: dict[str, object] = {"iteration": learner.trainer.iteration}
-    names = {player.id: player.name for player in league.store.players()}
-    for player in learner.players:
-        found[f"{player.name} weights"] = learner.weights(player).tolist()
-        found[f"{player.name} career"] = learner.careers[player.id].model_dump()
-        found[f"{player.name} payoff"] = {
-            names[other]: row for other, row in league.store.payoff_row(player.id).items()
-        }
-    return found
 
 
 def test_teams_of_two_processes_meet_as_they_are_now(start: Start) -> None:
