@@ -302,10 +302,15 @@ class EmbeddedServer:
         command = [str(program)]
         for name, value in settings.items():
             command += [f"--{name}", value]
-        launched = subprocess.run(
-            command, cwd=self.folder, pass_fds=[lock], capture_output=True, text=True, check=False, timeout=30
-        )
-        if launched.returncode != 0:
+        try:
+            launched = subprocess.run(
+                command, cwd=self.folder, pass_fds=[lock], capture_output=True, text=True, check=False, timeout=30
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServerStartError(
+                f"{command[0]} does not go into the background within {error.timeout:g} s; {self._last_words()}"
+            ) from error
+        if launched.returncode > 0:  # below 0 it was killed before it was a daemon: as one that is killed afterwards
             raise ServerStartError(
                 f"{command[0]} ended with exit code {launched.returncode}: "
                 f"{(launched.stderr or launched.stdout).strip() or self._last_words()}"

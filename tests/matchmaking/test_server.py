@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 from importlib.util import find_spec
@@ -170,6 +171,33 @@ def test_a_program_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.Monk
     _program(tmp_path / "bin" / "redis-server", "#!/bin/sh\necho 'bad option' >&2\nexit 7\n")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(ServerStartError, match="exit code 7: bad option"):
+        EmbeddedServer(tmp_path / "redis").start()
+
+
+@pytest.mark.parametrize("deaths", [2, 3])
+def test_a_program_that_is_killed_before_it_is_a_daemon_is_launched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    real, count = find_server(), tmp_path / "launches"
+    text = f'#!/bin/sh\necho >> {count}\n[ $(wc -l < {count}) -le {deaths} ] && kill -9 $$\nexec {real} "$@"\n'
+    program = _program(tmp_path / "bin" / "redis-server", text)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    server = EmbeddedServer(tmp_path / "redis")
+    if deaths == 3:
+        with pytest.raises(ServerStartError, match="starts and ends"):
+            server.start()
+        return
+    server.start()
+    server.stop()
+    assert count.read_text() == "\n\n\n"
+
+
+def test_a_program_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def frozen(command: list[str], *, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", frozen)
+    with pytest.raises(ServerStartError, match="does not go into the background within 30 s"):
         EmbeddedServer(tmp_path / "redis").start()
 
 
