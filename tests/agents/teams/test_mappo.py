@@ -199,6 +199,36 @@ def reference(parameters: dict[str, Tensor]) -> nn.Sequential:
     return modules
 
 
+Sample = tuple[Tensor, Tensor, int, float]
+"""What an actor saw, its mask, its action, the advantage."""
+
+Target = tuple[Tensor, float, float]
+"""A state, its value before the update in units of the critic, its return."""
+
+
+@torch.no_grad()
+def told(
+    subject: MAPPO, episodes: Episodes, critic: nn.Module, gamma: float, lam: float
+) -> tuple[list[Sample], list[Target]]:
+    """What episodes tell actor and critic, by generalised advantages: loops over episodes, steps and agents."""
+    samples: list[Sample] = []
+    targets: list[Target] = []
+    mean, deviation = (float(number) for number in subject.norm.moments())
+    for row, length in enumerate(episodes.lengths.tolist()):
+        value = [float(critic(episodes.state[row, step])) for step in range(length + 1)]
+        later = 0.0
+        for step in reversed(range(length)):
+            here, following = (value[at] * deviation + mean for at in (step, step + 1))
+            later = float(episodes.reward[row, step].sum()) + gamma * following - here + gamma * lam * later
+            targets.append((episodes.state[row, step], value[step], later + here))
+            for agent in range(3):
+                mask = episodes.action_mask[row, step, agent]
+                if mask.any():
+                    seen, action = episodes.observation[row, step, agent], int(episodes.action[row, step, agent])
+                    samples.append((seen, mask, action, later))
+    return samples, targets
+
+
 def test_an_update_is_the_one_of_a_reference() -> None:
     """Two epochs of MAPPO with a central critic, beside loops over episodes, steps and agents and torch's own Adam."""
     clip, gamma, lam, entropy_weight, rate = 0.02, 0.9, 0.8, 0.05, 1e-2  # a clip that binds at once
@@ -216,24 +246,8 @@ def test_an_update_is_the_one_of_a_reference() -> None:
     actor = reference(subject.actor.parameters["actor"])
     critic = reference(subject.critic.parameters["critic"])
     episodes = collected(subject)
-    mean, deviation = (float(number) for number in subject.norm.moments())
-
-    samples: list[tuple[Tensor, Tensor, Tensor, int, float]] = []  # what the actor saw, mask, state, action, advantage
-    targets: list[tuple[Tensor, float, float]] = []  # state, value before in units of the critic, return
-    with torch.no_grad():
-        for row, length in enumerate(episodes.lengths.tolist()):
-            value = [float(critic(episodes.state[row, step])) for step in range(length + 1)]
-            later = 0.0
-            for step in reversed(range(length)):
-                here, following = (value[at] * deviation + mean for at in (step, step + 1))
-                later = float(episodes.reward[row, step].sum()) + gamma * following - here + gamma * lam * later
-                targets.append((episodes.state[row, step], value[step], later + here))
-                for agent in range(3):
-                    mask = episodes.action_mask[row, step, agent]
-                    if mask.any():
-                        seen, action = episodes.observation[row, step, agent], int(episodes.action[row, step, agent])
-                        samples.append((seen, mask, episodes.state[row, step], action, later))
-    advantages = torch.tensor([sample[4] for sample in samples])
+    samples, targets = told(subject, episodes, critic, gamma, lam)
+    advantages = torch.tensor([sample[3] for sample in samples])
     advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-5)
     returns = torch.tensor([target[2] for target in targets])
     running = subject.norm.state()
@@ -246,7 +260,7 @@ def test_an_update_is_the_one_of_a_reference() -> None:
     old: list[Tensor] = []
     for _ in range(2):
         gains, entropies = [], []
-        for number, (seen, mask, _, action, _) in enumerate(samples):
+        for number, (seen, mask, action, _) in enumerate(samples):
             legal = actor(seen)[mask].log_softmax(0)
             taken = legal[int(mask[:action].sum())]
             if len(old) <= number:
