@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,11 +10,21 @@ import click
 from rich.table import Table
 
 from league.cli.group import LeagueGroup
-from league.cli.options import AS_JSON, console, print_json
+from league.cli.options import AS_JSON, Command, console, print_json
 from league.plots import check, save
 
 PLOT = Path("rock_paper_scissors.html")
 DILEMMA_PLOT = Path("prisoners_dilemma.html")
+
+
+def drawn_to(default: Path) -> Callable[[Command], Command]:
+    """-o of a demo, which draws into a file here unless it names another."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=f"A name in .png or .html (default: {default}).",
+    )
 
 
 @click.group(cls=LeagueGroup)
@@ -22,12 +33,7 @@ def demo() -> None:
 
 
 @demo.command()
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help=f"A name in .png or .html (default: {PLOT}).",
-)
+@drawn_to(PLOT)
 @click.option("--iterations", type=click.IntRange(min=2), help="Of training (default: 600).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @AS_JSON
@@ -76,12 +82,7 @@ def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -
 
 
 @demo.command()
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help=f"A name in .png or .html (default: {DILEMMA_PLOT}).",
-)
+@drawn_to(DILEMMA_PLOT)
 @click.option("--runs", type=click.IntRange(min=1), help="Of each way to learn, with a seed each (default: 10).")
 @click.option("--steps", type=click.IntRange(min=1), help="Rounds that a run learns for (default: 12000).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
