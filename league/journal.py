@@ -17,38 +17,21 @@ from pydantic import ValidationError
 
 from agents.disk import flush_folder
 from league.errors import LeagueError, StateMismatchError
-from matchmaking.records import Forfeit, MatchResult, Outcomes, Record
+from matchmaking.records import MatchResult
 
 WORKER = "tournament"
 """Who plays the encounters and writes their replays: the one process that has the journal open."""
 
 
-class Played(Record):
-    """A finished encounter.
+class Played(MatchResult):
+    """A finished encounter: a result whose players have their names for ids.
 
     Attributes:
-        id: of the encounter.
-        a: name of a player.
-        b: name of the other.
-        seed: the seed from which its matches can be played again.
-        outcomes: two letters a pair from a's view, as in `MatchResult.outcomes`.
-        forfeits: the matches that ended by a failure; `player` is a name.
         seconds: how long it took.
-        finished: seconds since the epoch.
     """
 
-    id: str
-    a: str
-    b: str
-    seed: int
-    outcomes: Outcomes
-    forfeits: tuple[Forfeit, ...] = ()
+    worker: str = WORKER
     seconds: float = 0.0
-    finished: float = 0.0
-
-    def result(self) -> MatchResult:
-        """The encounter as a result, with the players' names as their ids."""
-        return MatchResult(worker=WORKER, **self.model_dump(exclude={"seconds"}))
 
 
 class JournalBusyError(LeagueError):

@@ -33,7 +33,7 @@ class MatchesOfTournament(Matches):
         self.command = f"league replay --tournament {tournament.name}"
         self.store = tournament.replays
         self._tournament = tournament
-        self._results = [played.result() for played in tournament.read().values()]
+        self._results = list(tournament.read().values())
 
     def players(self) -> dict[str, Player]:
         return self._tournament.settings.members()

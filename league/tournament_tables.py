@@ -19,7 +19,6 @@ from league.text import MISSING, number, percent
 from league.tournament import Tournament
 from league.tournament_views import TIE_BREAKS, encounters_view, standings_view
 from league.views import View
-from matchmaking.records import MatchResult
 from matchmaking.tournaments.core import Place, Plan
 from matchmaking.tournaments.tally import Tally, tally
 
@@ -76,7 +75,9 @@ class Report:
     def crosstable(self) -> Dataset:
         """Wins, draws and losses between every two players who have met."""
         title = f"Crosstable of {self._tournament.name}"
-        return crosstable(title, self._tournament.name, self._tournament.settings.arena, self._ranking(), self._log())
+        return crosstable(
+            title, self._tournament.name, self._tournament.settings.arena, self._ranking(), self._played.values()
+        )
 
     def encounters(self) -> Dataset:
         """A row an encounter that was played, from the view of a."""
@@ -136,7 +137,7 @@ class Report:
     def crosstable_table(self, width: int) -> Table | None:
         """Everybody against everybody as `wins-draws-losses`; None where it is too wide to be read."""
         ranking = self._ranking()
-        table = scores(ranking, self._log())
+        table = scores(ranking, self._played.values())
         cells = {key: f"{score.wins}-{score.draws}-{score.losses}" for key, score in table.items()}
         cell = max((len(text) for text in cells.values()), default=1)
         names = min(30, max(len(player.name) for player in ranking))
@@ -157,9 +158,6 @@ class Report:
 
     def _ranking(self) -> list[Entrant]:
         return [Entrant(place.player, place.player) for place in self.places]
-
-    def _log(self) -> list[MatchResult]:
-        return [played.result() for played in self._played.values()]
 
     def _row(self, place: Place) -> dict[str, object]:
         own, member = self._tallies[place.player], self._members[place.player]
