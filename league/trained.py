@@ -30,36 +30,52 @@ class Point(Evaluation):
     stage_return_sum: float | None = None
 
 
-class Training(BaseModel):
-    """One seed of one algorithm in one arena: what `evaluations.json` holds.
+class Written(BaseModel):
+    """What every file of a training says.
 
     Attributes:
         schema_version: `schema` in JSON.
         algorithm: its name.
-        preset: the recipe whose settings it began from.
         arena: the arena's name.
-        arena_options: its options.
-        settings: of the algorithm, all of them.
-        seed: of all randomness.
-        credit: what was rewarded.
-        stages: of the curriculum that were begun; empty without one.
-        environments: run in lockstep.
-        hardware: what it ran on, and with how many threads.
-        evaluations: in the order of their steps; the last is of the policy as it ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     algorithm: str
-    preset: str
     arena: str
+
+
+class Setup(Written):
+    """What is trained in what, planned or done.
+
+    Attributes:
+        preset: the recipe that the algorithm's settings begin from.
+        arena_options: the arena's options.
+        environments: run in lockstep.
+        credit: what is rewarded.
+    """
+
+    preset: str
     arena_options: dict[str, Any]
+    environments: int
+    credit: CreditConfig = CreditConfig()
+
+
+class Training(Setup):
+    """One seed of one algorithm in one arena: what `evaluations.json` holds.
+
+    Attributes:
+        settings: of the algorithm, all of them.
+        seed: of all randomness.
+        stages: of the curriculum that were begun; empty without one.
+        hardware: what it ran on, and with how many threads.
+        evaluations: in the order of their steps; the last is of the policy as it ended.
+    """
+
     settings: dict[str, Any]
     seed: int
-    environments: int
     hardware: str
-    credit: CreditConfig = CreditConfig()
     stages: tuple[Stage, ...] = ()
     evaluations: tuple[Point, ...] = ()
 
@@ -69,13 +85,10 @@ class Training(BaseModel):
         return max(self.evaluations, key=lambda point: point.return_sum)
 
 
-class Summary(BaseModel):
+class Summary(Written):
     """All seeds together: what `summary.json` holds; each figure is the mean over seeds with its 95 % interval.
 
     Attributes:
-        schema_version: `schema` in JSON.
-        algorithm: its name.
-        arena: the arena's name.
         seeds: which.
         best_return_sum: the maximum over a seed's evaluations; the sum over the team's agents.
         final_return_sum: the last evaluation.
@@ -83,11 +96,6 @@ class Summary(BaseModel):
         published_scale: whose that is.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    algorithm: str
-    arena: str
     seeds: tuple[int, ...]
     best_return_sum: Interval
     final_return_sum: Interval

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, SerializeAsAny, model_validator
 
 from agents.teams import registry
 from agents.teams.core import TeamLearner
 from agents.teams.credit import credited
-from agents.teams.credit_settings import CreditConfig
 from agents.teams.curriculum import CurriculumConfig, stages
 from arenas.core import Arena, ArenaSpec, Turns
 from arenas.registry import NATIVE
@@ -20,7 +19,7 @@ from arenas.registry import make as make_arena
 from league.errors import InputError, RunError, StateMismatchError
 from league.files import replace_text
 from league.settings import Layer, algorithm_settings, set_layer
-from league.trained import PLAN, first_problem
+from league.trained import PLAN, Setup, first_problem
 from league.training_options import (
     ARENA,
     CURRICULUM,
@@ -33,43 +32,27 @@ ENVIRONMENTS = 16
 """Run in lockstep where neither the caller nor the algorithm's settings name a number."""
 
 
-class Plan(BaseModel):
+class Plan(Setup):
     """What is to be trained, checked: what `plan.json` holds.
 
     Attributes:
-        schema_version: `schema` in JSON.
-        algorithm: its name.
-        preset: the recipe that its settings begin from.
-        arena: the arena's name.
-        arena_options: its options.
         config: the algorithm's settings.
-        credit: what is rewarded.
         curriculum: which team sizes come first.
         seeds: which, one after the other.
         steps: environment steps after which a seed ends.
         duration: seconds of training after which a seed ends; None for no limit.
-        environments: run in lockstep.
         every: environment steps between evaluations.
         episodes: of one evaluation.
         threads: of torch; another number of them gives other roundings.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    algorithm: str
-    preset: str
-    arena: str
-    arena_options: dict[str, Any]
     config: SerializeAsAny[BaseModel]
     seeds: tuple[int, ...]
     steps: int
     duration: float | None
-    environments: int
     every: int
     episodes: int
     threads: int
-    credit: CreditConfig = CreditConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
 
     @model_validator(mode="before")
