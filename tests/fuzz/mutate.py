@@ -140,23 +140,18 @@ def _bent(rng: Random, tree: Any, values: Sequence[Raw]) -> Any:
     return box[0]
 
 
-def _json(node: Any) -> str:
+JSON, TOML = ": ", " = "
+"""What stands between a key and its value."""
+
+
+def _text(node: Any, equals: str) -> str:
+    """A document as JSON, or as a value of TOML."""
     if isinstance(node, Raw):
         return node.text
     if isinstance(node, Pairs):
-        return "{" + ", ".join(f"{json.dumps(key)}: {_json(value)}" for key, value in node.items) + "}"
+        return "{" + ", ".join(f"{json.dumps(key)}{equals}{_text(value, equals)}" for key, value in node.items) + "}"
     if isinstance(node, list):
-        return "[" + ", ".join(_json(each) for each in node) + "]"
-    return json.dumps(node)
-
-
-def _toml(node: Any) -> str:
-    if isinstance(node, Raw):
-        return node.text
-    if isinstance(node, Pairs):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(value)}" for key, value in node.items) + "}"
-    if isinstance(node, list):
-        return "[" + ", ".join(_toml(each) for each in node) + "]"
+        return "[" + ", ".join(_text(each, equals) for each in node) + "]"
     return json.dumps(node)
 
 
@@ -165,7 +160,7 @@ def json_text(rng: Random, samples: Sequence[bytes]) -> bytes:
     if rng.random() < 0.25:
         return raw(rng, samples)
     tree = _as_pairs(json.loads(rng.choice(samples)))
-    return _json(_bent(rng, tree, SCALARS + OF_JSON)).encode()
+    return _text(_bent(rng, tree, SCALARS + OF_JSON), JSON).encode()
 
 
 def json_lines(rng: Random, samples: Sequence[bytes]) -> bytes:
@@ -185,8 +180,8 @@ def toml_text(rng: Random, samples: Sequence[bytes]) -> bytes:
         return raw(rng, samples)
     tree = _bent(rng, _as_pairs(tomllib.loads(rng.choice(samples).decode())), SCALARS + OF_TOML)
     if not isinstance(tree, Pairs):
-        return _toml(tree).encode()
-    return "".join(f"{json.dumps(key)} = {_toml(value)}\n" for key, value in tree.items).encode()
+        return _text(tree, TOML).encode()
+    return "".join(f"{json.dumps(key)}{TOML}{_text(value, TOML)}\n" for key, value in tree.items).encode()
 
 
 def gzipped(shape: Shape) -> Shape:
