@@ -6,7 +6,6 @@ from worker processes. Chance is drawn from a generator of each environment that
 
 from __future__ import annotations
 
-import difflib
 import random
 import re
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from torch import Tensor
 from arenas.core import ArenaSpec, State, Step, Turns
 from arenas.foreign import ForeignArena, NoArenaError, seeds_of, teams_of
 from arenas.registry import ArenaOptionError, UnknownArenaError
+from arenas.spelling import did_you_mean
 
 PREFIX = "openspiel:"
 ObservationKind = Literal["observation", "information_state"]
@@ -197,16 +197,14 @@ def _load(identity: str, full: str, options: dict[str, Any]) -> Any:
     games = {each.short_name: each for each in pyspiel.registered_games()}
     short = identity.split("(", maxsplit=1)[0]
     if short not in games:
-        near = difflib.get_close_matches(short, games, n=1, cutoff=0.5)
-        hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+        hint = did_you_mean(short, games, before="; ", shown=lambda near: f"{PREFIX}{near}")
         raise UnknownArenaError(f"OpenSpiel has no game {short!r}{hint}")
     kind = games[short]
     known = list(kind.parameter_specification)
     written = re.findall(r"(?:\(|,)(\w+)=", identity) if "(" not in identity.partition("(")[2] else []
     for option in [*written, *options]:
         if option not in known:
-            near = difflib.get_close_matches(option, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(option, known, after=" ")
             takes = f"its parameters are {', '.join(known)}" if known else "it takes no parameters"
             raise ArenaOptionError(f"{full} has no parameter {option!r}: {hint}{takes}")
     if kind.dynamics == pyspiel.GameType.Dynamics.MEAN_FIELD:

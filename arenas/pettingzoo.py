@@ -7,7 +7,6 @@ memory (`arenas.env_pool`); `aec_env` and `parallel_env` make a PettingZoo envir
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import json
@@ -24,6 +23,7 @@ from arenas.env_pool import ArenaFault, EnvPool, default_workers
 from arenas.env_worker import RENDER, RESET, STEP, TERMINATED, TRUNCATED, VIEW, Codec, Layout, Recipe
 from arenas.foreign import ForeignArena, NoArenaError, seeds_of, teams_of
 from arenas.registry import ArenaLoadError, ArenaOptionError, UnknownArenaError
+from arenas.spelling import did_you_mean
 from arenas.to_pettingzoo import aec_env, parallel_env
 
 __all__ = ["ArenaFault", "PettingZooArena", "aec_env", "from_pettingzoo", "parallel_env"]
@@ -221,8 +221,8 @@ def _module(identity: str, known: list[str]) -> Any:
             if error.name != path:
                 raise ArenaLoadError(f"{PREFIX}{identity} needs {error.name}, which is not installed") from error
         known += [f"{package}/{each.name}" for each in pkgutil.iter_modules(found.submodule_search_locations or [])]
-    near = difflib.get_close_matches(identity, known, n=1, cutoff=0.6)
-    advice = f"did you mean {PREFIX}{near[0]}?" if near else f"is the package {package} installed?"
+    installed = f"is the package {package} installed?"
+    advice = did_you_mean(identity, known, otherwise=installed, shown=lambda near: f"{PREFIX}{near}")
     raise UnknownArenaError(f"no environment {identity!r} in PettingZoo's registry or among the modules; {advice}")
 
 

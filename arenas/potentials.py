@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from arenas.core import Arena, ArenaSpec, State
 from arenas.games.soccer import OFF
 from arenas.shaping import Potential
+from arenas.spelling import did_you_mean
 
 Measure = Callable[[State, ArenaSpec], Tensor]
 """float32 [B, teams], of the states of an arena."""
@@ -66,9 +66,8 @@ def find(arena: Arena, name: str, weight: float = 1.0) -> Potential:
     """
     known = POTENTIALS.get(arena.spec.name, {})
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         if known:
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(name, known, after=" ")
             raise ValueError(f"{arena.spec.name} has no potential {name!r}: {hint}it has {', '.join(known)}")
         raise ValueError(f"{arena.spec.name} has no potential: there are some of {', '.join(POTENTIALS)}")
     measure, spec = known[name], arena.spec

@@ -5,12 +5,13 @@ Nothing here imports torch before an arena is made: `league --help` and `names()
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from arenas.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from arenas.core import Arena
@@ -159,11 +160,9 @@ def _unknown(name: str) -> str:
     known = names()
     prefix, colon, game = name.partition(":")
     if colon:
-        near = difflib.get_close_matches(prefix, ADAPTERS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}:{game}? " if near else ""
+        hint = did_you_mean(prefix, ADAPTERS, after=" ", shown=lambda near: f"{near}:{game}")
         return f"no arena {name!r}: {hint}the prefixes are {', '.join(f'{key}:' for key in ADAPTERS)}"
-    near = difflib.get_close_matches(name.lower().replace("-", "_").replace(" ", "_"), known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = did_you_mean(name.replace("-", "_").replace(" ", "_"), known, after=" ")
     foreign = " or ".join(f"{key}:{example}" for key, (_, _, example) in ADAPTERS.items())
     return f"no arena {name!r}: {hint}there are {', '.join(known)}, or a foreign game such as {foreign}"
 
@@ -184,8 +183,7 @@ def _build(name: str, factory: Callable[..., Arena], options: dict[str, Any]) ->
 def _check_options(name: str, known: list[str], options: dict[str, Any]) -> None:
     for option in options:
         if option not in known:
-            near = difflib.get_close_matches(option, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(option, known, after=" ")
             takes = f"its options are {', '.join(known)}" if known else "it takes no options"
             raise ArenaOptionError(f"arena {name!r} has no option {option!r}: {hint}{takes}")
 

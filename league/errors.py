@@ -6,8 +6,9 @@ schema does not match, 130 interrupted. The errors of `matchmaking` carry theirs
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from matchmaking.spelling import did_you_mean
 
 
 class LeagueError(Exception):
@@ -39,18 +40,7 @@ class StateMismatchError(LeagueError):
 INTERRUPTED = 130
 
 
-def nearest(given: str, valid: Iterable[str]) -> str | None:
-    """The name among `valid` that `given` was most likely meant to be, or None where none is close."""
-    names = list(valid)
-    begun = [name for name in names if given and name.startswith(given.lower())]
-    close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.55)
-    return begun[0] if len(begun) == 1 else close[0] if close else None
-
-
 def suggestion(given: str, valid: Iterable[str]) -> str:
     """The end of an error's sentence: the nearest valid name, else all of them."""
     names = sorted(valid)
-    close = nearest(given, names)
-    if close is not None:
-        return f"did you mean {close!r}?"
-    return f"valid: {', '.join(names)}" if names else "there are none"
+    return did_you_mean(given, names, f"valid: {', '.join(names)}" if names else "there are none")

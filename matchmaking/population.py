@@ -9,7 +9,6 @@ random numbers give the same opponents.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from matchmaking.payoff import DECAY, batch_factors
 from matchmaking.pfsp import Floats
 from matchmaking.records import Counters, Kind, Player, Role
+from matchmaking.spelling import did_you_mean
 
 Indices = NDArray[np.int64]
 
@@ -172,9 +172,8 @@ class Population:
         try:
             return self._index[player]
         except KeyError:
-            near = difflib.get_close_matches(player, self._index, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"no player {player} in this league of {len(self)}{hint}") from None
+            hint = did_you_mean(player, self._index, "none has an id like it")
+            raise ValueError(f"no player {player!r} in this league of {len(self)}: {hint}") from None
 
     def player(self, player: str) -> Player:
         """The record of a player; see `index` for errors."""

@@ -6,7 +6,6 @@ The verbs are few. Whatever else is stored (facts, heartbeats, commands, rating 
 
 from __future__ import annotations
 
-import difflib
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -28,6 +27,7 @@ from matchmaking.records import (
 )
 from matchmaking.run_records import Reported, Ticket
 from matchmaking.schedule import Games, Pairs, Scheduler, informative
+from matchmaking.spelling import did_you_mean
 from matchmaking.store import Store
 
 if TYPE_CHECKING:
@@ -290,6 +290,4 @@ def _check_forfeits(pairing: Pairing, outcomes: str, forfeits: Sequence[Forfeit]
 
 def _nobody(name: str, players: Sequence[Player]) -> str:
     names = [player.name for player in players] + [role.value for role in Role]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "`league players` lists them"
-    return f"no player {name!r} in this run: {hint}"
+    return f"no player {name!r} in this run: {did_you_mean(name, names, '`league players` lists them')}"

@@ -20,7 +20,6 @@ Keys, all under `league:{RUN}:`
 
 from __future__ import annotations
 
-import difflib
 import json
 import secrets
 import struct
@@ -46,6 +45,7 @@ from matchmaking.rating_store import RatingStore
 from matchmaking.records import SCHEMA, Counters, EpisodeCount, Player
 from matchmaking.run_records import RunInfo, Ticket
 from matchmaking.session import Session
+from matchmaking.spelling import did_you_mean
 
 Row = tuple[int, int, int, int, int, int]
 """player index, opponent index, seat, wins, draws, losses: one line of an episode report."""
@@ -195,9 +195,8 @@ class Store:
         with self._players_lock:
             self._refresh()
             if player not in self._index:
-                near = difflib.get_close_matches(player, self._index, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise UnknownPlayerError(f"no player {player!r} in run {self.info.name!r}{hint}")
+                hint = did_you_mean(player, self._index, "none has an id like it")
+                raise UnknownPlayerError(f"no player {player!r} in run {self.info.name!r}: {hint}")
             return self._index[player]
 
     def _refresh(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from agents.teams.all_roles import load_player
 from arenas.core import Arena, Observation
 from arenas.match import Actor, ActorError, SeatedActor, play_matches
 from arenas.random import derive_seeds
+from arenas.spelling import nearest
 
 CHECKPOINT = ".safetensors"
 MATCHES = 2  # on each seat against random play, and against itself
@@ -94,8 +94,8 @@ def fits(source: BotSource, arena: str) -> None:
     """
     if source.arenas and arena not in source.arenas:
         named = ", ".join(printable(each) for each in source.arenas[:5])
-        near = difflib.get_close_matches(arena, source.arenas, n=1)
-        hint = f"{printable(near[0])} should read {arena!r}" if near else f"add {arena!r} to `arenas` if it does"
+        near = nearest(arena, source.arenas)
+        hint = f"{printable(near)} should read {arena!r}" if near else f"add {arena!r} to `arenas` if it does"
         raise BotRejectedError(f"its bot.toml says that it plays {named}, not {arena}: {hint}")
     if source.language == "kaggle" and arena not in GAMES:
         raise BotRejectedError(f"a Kaggle agent plays {', '.join(GAMES)}, not {arena}: write `class Bot` or `def act`")

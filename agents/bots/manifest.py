@@ -10,7 +10,6 @@ A bot in another language has `command = ["./my_bot"]` in place of `entry`.
 
 from __future__ import annotations
 
-import difflib
 import re
 import shutil
 import stat
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agents.bots.core import FailureCode, FailureRecord, Phase
 from agents.bots.protocol import printable as harmless
 from agents.toml import TOMLError, loads
+from arenas.spelling import did_you_mean
 
 FILE = "bot.toml"
 MAX_MANIFEST = 64 * 1024  # bytes
@@ -125,8 +125,8 @@ def _first_fault(error: ValidationError) -> str:
     fault: Any = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(where, Manifest.model_fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(Manifest.model_fields)}"
+        known = Manifest.model_fields
+        hint = did_you_mean(where, known, otherwise=f"there are {', '.join(known)}")
         return f"no key {printable(where)}: {hint}"
     if where == "entry" and fault["type"] == "string_pattern_mismatch":
         return f'entry {printable(str(fault["input"]))} is not of the form "module:name", such as "bot:Bot"'

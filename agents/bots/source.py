@@ -7,7 +7,6 @@ Python file is the bot is found by parsing it in another process (`agents.bots.o
 from __future__ import annotations
 
 import atexit
-import difflib
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ from agents.bots.archive import unpack
 from agents.bots.manifest import FILE, BotRejectedError, Manifest, parse, printable, resolve_command
 from agents.bots.outline import Name, Outline, outline
 from agents.bots.staging import Bounds, Staging, content_hash, stage_file, stage_folder
+from arenas.spelling import did_you_mean, nearest
 
 Language = Literal["python", "kaggle", "command"]
 
@@ -123,8 +123,7 @@ def _nearest_file(path: Path) -> str:
         around = [each.name for each in path.absolute().parent.iterdir()]
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, around, n=1)
-    return f"; did you mean {printable(str(path.parent / near[0]), 200)}?" if near else ""
+    return did_you_mean(path.name, around, before="; ", shown=lambda near: printable(str(path.parent / near), 200))
 
 
 def _step_into(folder: Path) -> None:
@@ -208,7 +207,7 @@ def _found_entry(file: str, names: Outline) -> str:
             f"{file} defines {' and '.join(found[:5])}, and only one of them can be the bot: put the file into a "
             f'folder with a {FILE} that says entry = "{file.removesuffix(".py")}:{found[0]}"'
         )
-    near = next((near[0] for each in ENTRIES if (near := difflib.get_close_matches(each, names.names, n=1))), None)
+    near = next((near for each in ENTRIES if (near := nearest(each, names.names))), None)
     hint = f" (it does define {near})" if near else ""
     raise BotRejectedError(
         f"{file} defines no bot{hint}: write `class Bot`, `def act(observation, action_mask, clock)` or "
@@ -234,16 +233,14 @@ def _language(folder: Path, entry: str) -> Language:
     if file is None:
         there = [each.relative_to(folder).as_posix() for each in sorted(folder.rglob("*.py"))]
         wanted = f"{module.replace('.', '/')}.py"
-        near = difflib.get_close_matches(wanted, there, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(there[:5]) or 'no .py file'}"
-        raise BotRejectedError(f'entry "{entry}": there is no {wanted} in the bot\'s folder{hint}')
+        hint = did_you_mean(wanted, there, otherwise=f"it has {', '.join(there[:5]) or 'no .py file'}")
+        raise BotRejectedError(f'entry "{entry}": there is no {wanted} in the bot\'s folder; {hint}')
     names = _outline(file)
     found = names.names.get(name)
     if found is None:
         if names.star:
             return "kaggle" if name == "agent" else "python"
-        near = difflib.get_close_matches(name, names.names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, names.names, before="; ")
         raise BotRejectedError(f'entry "{entry}": {file.name} defines no {name}{hint}')
     if found.kind != "function":
         return "kaggle" if found.kind == "bound" and name == "agent" else "python"

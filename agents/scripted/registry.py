@@ -5,12 +5,13 @@ Nothing here imports torch before a player is made: the command line asks for na
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
+
+from arenas.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from agents.core import Agent
@@ -226,8 +227,7 @@ def _find(name: str, arena: str) -> ScriptedPlayer:
         return NATIVE[name]
     players = _players()
     if name not in players:
-        near = difflib.get_close_matches(name.lower(), players, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, players, after=" ", shown=repr)
         raise ScriptedPlayerError(
             f"no scripted player {name!r}: {hint}in {arena} there are {', '.join(names_for(arena))}"
         )

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from league.errors import INTERRUPTED, nearest
+from league.errors import INTERRUPTED
 from league.telling import for_people, told
+from matchmaking.spelling import did_you_mean
 
 CommandTable = Mapping[str, tuple[str, str]]
 """For each command where it is (`module:attribute`) and its line in the help."""
@@ -50,8 +51,7 @@ class LeagueGroup(click.Group):
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             names = self.list_commands(ctx)
-            close = nearest(name, names)
-            hint = f"did you mean {close!r}?" if close else f"there are {', '.join(names)}"
+            hint = did_you_mean(name, names, f"there are {', '.join(names)}")
             raise click.UsageError(f"no command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -8,9 +8,8 @@ A plug-in names a callable in its `pyproject.toml`; it takes options as keywords
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from matchmaking.rules.alphastar import PAPER, PSEUDOCODE, AlphaStar, AlphaStarS
 from matchmaking.rules.core import OpponentRule
 from matchmaking.rules.openai_five import OpenAIFive
 from matchmaking.rules.simple import FictitiousSelfPlay, NaiveSelfPlay, Pfsp
+from matchmaking.spelling import did_you_mean
 
 GROUP = "league.opponent_rules"
 
@@ -76,9 +76,8 @@ def make(name: str, **options: Any) -> OpponentRule:
         for option in options:
             if option not in entry.options:
                 known = f"options of {name} are: {', '.join(entry.options) or 'none'}"
-                raise RuleError(
-                    f"opponent rule {name} takes no option {option!r}{_near(option, entry.options)}; {known}"
-                )
+                hint = did_you_mean(option, entry.options, known)
+                raise RuleError(f"opponent rule {name} takes no option {option!r}: {hint}")
     try:
         return entry.make(**options)
     except (TypeError, ValueError) as error:
@@ -88,14 +87,9 @@ def make(name: str, **options: Any) -> OpponentRule:
 def _plugin(name: str) -> _Entry:
     found = next((point for point in entry_points(group=GROUP) if point.name == name), None)
     if found is None:
-        known = names()
-        raise RuleError(f"no opponent rule {name!r}{_near(name, known)}; there are: {', '.join(known)}")
+        hint = did_you_mean(name, names(), f"there are: {', '.join(names())}")
+        raise RuleError(f"no opponent rule {name!r}: {hint}")
     try:
         return _plain(found.load())
     except (ImportError, AttributeError) as error:
         raise RuleError(f"opponent rule {name} of the plug-in {found.value} cannot be loaded: {error}") from error
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {near[0]}?" if near else ""

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from league import api
 from league.cli import COMMANDS, main
-from league.errors import LeagueError, StateMismatchError, nearest
+from league.errors import LeagueError, StateMismatchError
 from league.lock import run_lock
 from league.runs import RunFolder, create, find
 from league.settings import resolve
@@ -152,7 +152,7 @@ def test_mistakes_on_the_command_line(made_up: RunFolder) -> None:
         ("start connect_four --players none --steps 5", 2, "there is no learner to take them"),
         ("start connect_four --set bots.clocks.mvoe=1", 2, "did you mean 'move'?"),
         ("start connect_four --set bots.isolation=atuo", 2, "did you mean 'auto'?"),
-        ("start connect_four --set matchmaking.rule=alphstar", 2, "did you mean alphastar?"),
+        ("start connect_four --set matchmaking.rule=alphstar", 2, "did you mean 'alphastar'?"),
         ("start connect_four --set evaluation.anchors=['alpha_bta:2']", 2, "did you mean 'alpha_beta'?"),
         ("start connect_four --for soon", 2, "--for: run.duration = 'soon' is not valid: expected a duration"),
         ("start connect_four --config /nowhere.toml", 2, "/nowhere.toml: No such file"),
@@ -274,10 +274,3 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(api, "status", fail)
     assert isinstance(call("status").exception, ZeroDivisionError)
-
-
-def test_nearest_names() -> None:
-    assert nearest("stat", ["start", "status"]) == "status"
-    assert nearest("strt", ["start", "status"]) == "start"
-    assert nearest("leader", ["leaderboard", "lean"]) == "leaderboard"
-    assert nearest("zzz", ["start", "status"]) is None

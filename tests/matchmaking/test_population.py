@@ -127,7 +127,7 @@ def test_adding_twice_is_once_and_a_clash_is_an_error() -> None:
 
 def test_errors_name_the_nearest_player_and_who_is_hosted() -> None:
     population = small_league(hosted=(MAIN,))
-    with pytest.raises(ValueError, match="did you mean league_exploiter-y"):
+    with pytest.raises(ValueError, match="did you mean 'league_exploiter-y'"):
         population.index("league_exploiter-z")
     with pytest.raises(ValueError, match=f"hosted are: {MAIN}"):
         population.win_rates(EXPLOITER)

@@ -157,11 +157,11 @@ def test_choices_are_reproducible_and_single_ones_equal_many(name: str) -> None:
 
 
 def test_unknown_names_and_options_name_the_nearest() -> None:
-    with pytest.raises(
-        RuleError, match=r"no opponent rule 'alphstar', did you mean alphastar\?; there are: alphastar,"
-    ):
+    with pytest.raises(RuleError, match=r"no opponent rule 'alphstar': did you mean 'alphastar'\?"):
         make("alphstar")
-    with pytest.raises(RuleError, match=r"no option 'pfsp_shares', did you mean pfsp_share\?"):
+    with pytest.raises(RuleError, match="no opponent rule 'zzz': there are: alphastar,"):
+        make("zzz")
+    with pytest.raises(RuleError, match=r"no option 'pfsp_shares': did you mean 'pfsp_share'\?"):
         make("alphastar_paper", pfsp_shares=0.4)
     with pytest.raises(RuleError, match="options of naive are: none"):
         make("naive", own=True)

@@ -117,7 +117,7 @@ def test_an_id_belongs_to_one_record(store: Store) -> None:
 
 def test_an_unknown_player_is_named_with_the_nearest(store: Store) -> None:
     store.register(Player(id="p_abcdef", name="name", kind=Kind.BOT))
-    with pytest.raises(UnknownPlayerError, match=r"no player 'p_abcdff' .* did you mean p_abcdef"):
+    with pytest.raises(UnknownPlayerError, match=r"no player 'p_abcdff' .* did you mean 'p_abcdef'"):
         store.index("p_abcdff")
     with pytest.raises(UnknownPlayerError, match="no player"):
         store.payoff_row("completely else")
