@@ -135,6 +135,8 @@ def _unpack_tar(file: BinaryIO, staging: Staging) -> None:
                 for member in archive:
                     if _part(member.name):
                         _unpack_member(archive, member, staging)
+                    if member.size > staging.bounds.size:  # of no part of a bot, and tarfile would go through all of
+                        raise too_large(member.size, staging.bounds)  # it block by block, whether it is there or not
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise BotRejectedError(f"the tar.gz file is damaged ({' '.join(str(error).split())[:200]})") from error
 

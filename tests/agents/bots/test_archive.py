@@ -268,6 +268,16 @@ def test_a_tar_whose_header_promises_more_than_there_is(tmp_path: Path) -> None:
     assert "damaged" in str(_refusal(path))
 
 
+@pytest.mark.parametrize("name", [".git/pack", "agent"])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE])
+def test_a_tar_is_not_searched_beyond_its_end(tmp_path: Path, name: str, kind: bytes) -> None:
+    """As many times around a loop as a member's header says, for hours: found by fuzzing."""
+    header = _member(name, kind, size=2**36).tobuf(tarfile.GNU_FORMAT)
+    path = tmp_path / "bot.tar.gz"
+    path.write_bytes(gzip.compress(header + b"x" * 512))
+    assert "has 68,719,476,736 bytes or more; at most" in str(_refusal(path))
+
+
 def test_a_sparse_member(tmp_path: Path) -> None:
     header = _member("x")
     header.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(10**12), "GNU.sparse.name": "x"}
