@@ -56,9 +56,15 @@ class Experience(NamedTuple):
 def check_trainable(arena: Arena, config: RolloutConfig) -> None:
     """Raise ValueError, saying why, when a league of single-agent teams cannot train in this arena with these sizes."""
     if [len(team) for team in arena.spec.teams] != [1, 1]:
+        name = arena.spec.name
         teams = " and ".join(str(len(team)) for team in arena.spec.teams)
+        fitting = (
+            f"`league train ALGORITHM {name}` trains a team of it; without learners (--players none) a league rates it"
+            if len(arena.spec.teams) == 1
+            else "a league of teams names its learners in [teams], as teams.mappo.algorithm = 'mappo'"
+        )
         raise ValueError(
-            f"arena {arena.spec.name}: learners play two teams of one agent each; this arena has teams of {teams}"
+            f"arena {name}: learners play two teams of one agent each; this arena has teams of {teams}: {fitting}"
         )
     if config.environments % config.lanes:
         raise ValueError(

@@ -258,7 +258,11 @@ class LeagueConfig(Section):
         if "players" in self.model_fields_set and not self.players.counts():
             object.__setattr__(self, "teams", {})
         elif "players" in self.model_fields_set and self.players.model_dump() != counts:
-            raise ValueError("the learners of this league stand in [teams]: `players` is for leagues without teams")
+            first = next(iter(self.teams))
+            raise ValueError(
+                f"the learners of this league stand in [teams]: say how many by teams.{first}.count, or leave them out "
+                "with `--players none`"
+            )
         else:
             object.__setattr__(self, "players", PlayersConfig(**counts))
         return self

@@ -299,8 +299,8 @@ def explain(
     if not inside:
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     if error["type"] == "extra_forbidden":
-        valid = keys_at(inside[:-1], model)
-        return f"{where}: unknown key {shown(path)}; {suggestion(keys[-1], valid)}"
+        right = _right_place(keys) or suggestion(keys[-1], keys_at(inside[:-1], model))
+        return f"{where}: unknown key {shown(path)}; {right}"
     given = error["input"]
     if error["type"] == "missing":
         return f"{where}: the key {path!r} is missing"
@@ -313,6 +313,22 @@ def explain(
     if message == error["msg"] or message.startswith("expected"):
         return f"{where}: {path} = {shown(given)} is not valid: {message.removeprefix('Value error, ')}"
     return f"{where}: {path} = {shown(given)} is not valid: expected {message}"
+
+
+def _right_place(keys: Sequence[str]) -> str:
+    """Where a key belongs that stands in a wrong table of a team; empty for any other key."""
+    if not (keys[0] == "teams" and (len(keys) == 3 or (len(keys) == 4 and keys[2] == "settings"))):
+        return ""
+    team, key = ".".join(keys[:2]), keys[-1]
+    if key in CreditConfig.model_fields:
+        return f"what a team is rewarded with is set by {team}.rewards.{key}"
+    if key == "curriculum":
+        return "a curriculum is for `league train`: the teams of a league meet each other in one size"
+    if key == "arena":
+        return "the arena's options are those of the league: arena_options"
+    if len(keys) == 3 and any(key in registry.find(name).settings().model_fields for name in registry.names()):
+        return f"a setting of an algorithm is set by {team}.settings.{key}"
+    return ""
 
 
 def shown(value: object) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agents.teams import registry
 
@@ -40,13 +40,21 @@ class CreditConfig(BaseModel):
         potential_weight: the potential is multiplied by it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     credit: Credit = Credit.ARENA
     credit_default: Literal["mean"] | Annotated[int, Field(ge=0)] = "mean"
     credit_steps: int | None = Field(default=None, gt=0)
     potential: str | None = None
     potential_weight: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _read(self) -> CreditConfig:
+        if self.credit is Credit.ARENA and (self.credit_default != "mean" or self.credit_steps is not None):
+            raise ValueError("credit_default and credit_steps are of difference rewards: set credit = 'difference' too")
+        if self.potential is None and self.potential_weight != 1.0:
+            raise ValueError("potential_weight multiplies a potential, and none is named: set potential too")
+        return self
 
 
 def own_rewards(algorithm: str, credit: CreditConfig) -> Mapping[str, Any]:

@@ -156,7 +156,7 @@ def test_a_role_learns_from_the_rewards_that_its_plan_names(role: int) -> None:
 
 def test_a_league_rates_what_it_trains_in_both_roles(tmp_path: Path) -> None:
     ppo = {"epochs": 1, "environments": 8, "actor_network": NETWORK, "critic_network": NETWORK}
-    soon = {"min_steps": 0, "max_steps": 80}
+    soon: dict[str, object] = {"min_steps": 0, "max_steps": 80}
     league = League(
         tmp_path,
         {
