@@ -46,6 +46,12 @@ def for_people() -> tuple[type[BaseException], ...]:
     return (LeagueError, OSError, *foreign_errors())
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory for it; torch has no class of its own for that on the CPU."""
+    words = ("can't allocate memory", "Storage size calculation overflowed", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+
+
 def disk_full(error: BaseException) -> bool:
     """Whether it says that the disk is full, or was raised because of that."""
     cause = error if isinstance(error, OSError) else error.__cause__
@@ -59,6 +65,8 @@ def told(error: BaseException) -> tuple[str, int]:
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror or error}"
         message += "; nothing was damaged" if disk_full(error) else ""
+    if out_of_memory(error):
+        message = f"not enough memory, take fewer or smaller (environments, episodes, buffer, network): {message}"
     message = printable(message, LONGEST, lines=True)  # it may quote a stranger's file, or a name that is no text
     if disk_full(error):
         return f"{message}, {MAKE_ROOM}", 1

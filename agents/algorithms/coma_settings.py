@@ -36,7 +36,7 @@ class COMAConfig(BaseModel):
     agent_ids: bool = True
     actor_network: TeamNetworkConfig = TeamNetworkConfig(hidden=(64, 64), memory=0)
     critic_network: TeamNetworkConfig = TeamNetworkConfig(hidden=(64, 64), memory=0)
-    environments: int = Field(default=10, gt=0)
+    environments: int = Field(default=10, gt=0, le=65_536)
     learning_rate: float = Field(default=5e-4, gt=0)
     adam_epsilon: float = Field(default=1e-8, gt=0)
     max_gradient_norm: float = Field(default=10.0, gt=0)

@@ -69,7 +69,7 @@ class MAPPOConfig(BaseModel):
     reward: Reward = Reward.TEAM
     actor_network: TeamNetworkConfig = Field(default_factory=_network)
     critic_network: TeamNetworkConfig = Field(default_factory=_network)
-    environments: int = Field(default=128, gt=0)
+    environments: int = Field(default=128, gt=0, le=65_536)
     learning_rate: float = Field(default=7e-4, gt=0)
     adam_epsilon: float = Field(default=1e-5, gt=0)
     max_gradient_norm: float = Field(default=10.0, gt=0)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from arenas import registry
 from league.cli.group import LeagueGroup
-from league.cli.options import AS_JSON, console, print_json
+from league.cli.options import AS_JSON, console, print_json, whole
 
 
 @click.group(cls=LeagueGroup)
@@ -73,8 +73,8 @@ def show(name: str, as_json: bool) -> None:
 
 @arenas.command(short_help="Look for defects of the arena NAME by random play.")
 @click.argument("name")
-@click.option("--episodes", type=click.IntRange(min=2), help="Random episodes that are played at once (default: 64).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random play.")
+@click.option("--episodes", type=whole(2, 100_000), help="Random episodes that are played at once (default: 64).")
+@click.option("--seed", type=whole(0), default=0, show_default=True, help="Seed of the random play.")
 @AS_JSON
 @click.pass_context
 def check(ctx: click.Context, name: str, episodes: int | None, seed: int, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from league.access import opened
 from league.cli.group import LeagueGroup
-from league.cli.options import AS_JSON, console, find_run, print_json, run_option
+from league.cli.options import AS_JSON, console, find_run, print_json, run_option, whole
 from league.text import MISSING, amount, number
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def show(name: str, run: str | None, runs_dir: Path | None, as_json: bool) -> No
 
 @bots.command()
 @click.argument("name")
-@click.option("-n", "count", type=click.IntRange(min=1), default=5, show_default=True, help="The newest so many.")
+@click.option("-n", "count", type=whole(), default=5, show_default=True, help="The newest so many.")
 @AS_JSON
 @run_option
 def errors(name: str, count: int, run: str | None, runs_dir: Path | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from league import api
 from league.access import opened
-from league.cli.options import AS_JSON, RUNS_DIR, console, find_run, print_json, run_argument
+from league.cli.options import AS_JSON, RUNS_DIR, console, find_run, print_json, run_argument, whole
 from league.clock import training_time
 from league.lock import held
 from league.runs import list_runs, runs_root
@@ -27,7 +27,7 @@ WATCH_EVERY = 1.0  # seconds
 @click.option("--name", help="Name of the run (default: made up from arena and time).")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="A TOML file of settings.")
 @click.option("--for", "duration", metavar="TIME", help="How long to train: 90s, 10m, 2h (default: until stopped).")
-@click.option("--steps", type=click.IntRange(min=1), help="End after so many learner samples of each player.")
+@click.option("--steps", type=whole(), help="End after so many learner samples of each player.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (default: auto).")
 @click.option(
     "--players",
@@ -35,7 +35,7 @@ WATCH_EVERY = 1.0  # seconds
     help="Learners by role, such as main_agent=1,main_exploiter=1; none for an arena without.",
 )
 @click.option("--redis", metavar="URL", help="A Redis to use instead of the embedded one.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random stream (default: 0).")
+@click.option("--seed", type=whole(0), help="Seed of every random stream (default: 0).")
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any setting, such as ppo.epochs=4; may be repeated."
 )
@@ -88,7 +88,7 @@ def start(
 @click.option(
     "--for", "duration", metavar="TIME", help="How much longer to train (default: up to the limit of before)."
 )
-@click.option("--steps", type=click.IntRange(min=1), help="A new limit of learner samples of each player.")
+@click.option("--steps", type=whole(), help="A new limit of learner samples of each player.")
 @run_argument
 @click.pass_context
 def resume(ctx: click.Context, run: str | None, runs_dir: Path | None, duration: str | None, steps: int | None) -> None:

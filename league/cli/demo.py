@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from league.cli.group import LeagueGroup
-from league.cli.options import AS_JSON, Command, console, print_json
+from league.cli.options import AS_JSON, Command, console, print_json, whole
 from league.plots import check, save
 
 PLOT = Path("rock_paper_scissors.html")
@@ -34,8 +34,8 @@ def demo() -> None:
 
 @demo.command()
 @drawn_to(PLOT)
-@click.option("--iterations", type=click.IntRange(min=2), help="Of training (default: 600).")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--iterations", type=whole(2), help="Of training (default: 600).")
+@click.option("--seed", type=whole(0), default=0, show_default=True)
 @AS_JSON
 def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -> None:
     """Train rock-paper-scissors by naive self-play, by fictitious self-play and in a league, and draw all three.
@@ -83,9 +83,9 @@ def rps(output: Path | None, iterations: int | None, seed: int, as_json: bool) -
 
 @demo.command()
 @drawn_to(DILEMMA_PLOT)
-@click.option("--runs", type=click.IntRange(min=1), help="Of each way to learn, with a seed each (default: 10).")
-@click.option("--steps", type=click.IntRange(min=1), help="Rounds that a run learns for (default: 12000).")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--runs", type=whole(1, 10_000), help="Of each way to learn, with a seed each (default: 10).")
+@click.option("--steps", type=whole(), help="Rounds that a run learns for (default: 12000).")
+@click.option("--seed", type=whole(0), default=0, show_default=True)
 @AS_JSON
 def dilemma(output: Path | None, runs: int | None, steps: int | None, seed: int, as_json: bool) -> None:
     """Let independent learners play the iterated prisoner's dilemma, and draw how much they cooperate over time.

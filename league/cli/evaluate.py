@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import BaseModel
 
-from league.cli.options import AS_JSON, print_json
+from league.cli.options import AS_JSON, print_json, whole
 from league.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ ONLY = "team 0"
 
 @click.command()
 @click.argument("player")
-@click.option("--episodes", type=click.IntRange(min=1), default=400, show_default=True, help="Test episodes.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the episodes.")
+@click.option("--episodes", type=whole(1, 100_000), default=400, show_default=True, help="Test episodes.")
+@click.option("--seed", type=whole(0), default=0, show_default=True, help="Of the episodes.")
 @click.option(
     "--environment",
     "environments",

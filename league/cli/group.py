@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from league.errors import INTERRUPTED
-from league.telling import for_people, told
+from league.telling import for_people, out_of_memory, told
 from matchmaking.spelling import did_you_mean
 
 CommandTable = Mapping[str, tuple[str, str]]
@@ -64,6 +64,14 @@ class LeagueGroup(click.Group):
         except BrokenPipeError:  # `league players | head`: click ends quietly
             raise
         except for_people() as error:
-            message, code = told(error)
-            click.echo(f"Error: {message}", err=True)
-            ctx.exit(code)
+            _end(ctx, error)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            _end(ctx, error)
+
+
+def _end(ctx: click.Context, error: BaseException) -> NoReturn:
+    message, code = told(error)
+    click.echo(f"Error: {message}", err=True)
+    ctx.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from league.runs import RunFolder, find, runs_root
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PIPE_WIDTH = 160
+LARGEST = 2**53 - 1
+"""What every reader of JSON takes as it is; torch, TOML and Redis hold more, but not much more."""
 
 RUNS_DIR = click.option(
     "--runs-dir",
@@ -34,6 +37,38 @@ ISOLATION = click.option(
     callback=lambda ctx, param, value: None if value is None else Isolation(value),
     help="How bots are confined; none is for your own bots only (default: the run's setting, else auto).",
 )
+
+
+class _Whole(click.IntRange):
+    """The help shows the least only: the most is what nobody comes near to by intention."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(min=least)
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number > self._most:
+            self.fail(f"{number} is too large: at most {self._most:,}.", param, ctx)
+        return number
+
+
+def whole(least: int = 1, most: int = LARGEST) -> click.IntRange:
+    """An option's whole number. Where memory is taken in proportion to it, `most` is what no machine has use for."""
+    return _Whole(least, most)
+
+
+class _Real(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is no finite number.", param, ctx)
+        return number
+
+
+def real(least: float) -> click.FloatRange:
+    """An option's finite number."""
+    return _Real(min=least)
 
 
 def run_argument(command: Command) -> Command:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, ISOLATION, console, find_run, run_option, tell_log
+from league.cli.options import AS_JSON, ISOLATION, console, find_run, real, run_option, tell_log, whole
 from league.cli.replay_against import ask_again
 from league.cli.replay_show import list_matches, list_pairings, play, print_records
 from matchmaking.records import Player
@@ -30,8 +30,8 @@ FILE = ".json"
 @click.option("--tournament", metavar="NAME", help="Of this tournament, in the run's folder or in ./tournaments.")
 @click.option("--last", is_flag=True, help="The newest match, of --player where one is given.")
 @click.option("--player", metavar="NAME", help="List, or take the last match of, this player only.")
-@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="How many are listed.")
-@click.option("--speed", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Moves a second.")
+@click.option("-n", "count", type=whole(), default=20, show_default=True, help="How many are listed.")
+@click.option("--speed", type=real(0.01), default=2.0, show_default=True, help="Moves a second.")
 @click.option("--step", "stepping", is_flag=True, help="Wait for a key before each move; q ends it.")
 @click.option(
     "--against",

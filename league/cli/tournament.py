@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, console, find_run, print_json, run_option, run_or_arena, tell_log
+from league.cli.options import AS_JSON, console, find_run, print_json, real, run_option, run_or_arena, tell_log, whole
 from league.config import KeptMoves
 from league.errors import INTERRUPTED, RunError
 from league.runs import RunFolder
@@ -30,16 +30,16 @@ OF_ONE = {"rounds": ("swiss", "round-robin"), "challengers": ("gauntlet",), "dou
 @click.option("--resume", metavar="NAME", help="Go on with a tournament that broke off, or show one that is over.")
 @click.option("--name", help="Name of the tournament (default: made up from format and time).")
 @click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and paths only.")
-@click.option("--pairs", type=click.IntRange(min=1), help="Seat-swapped pairs of matches an encounter (default: 4).")
+@click.option("--pairs", type=whole(1, 1_000_000), help="Seat-swapped pairs of matches an encounter (default: 4).")
 @click.option(
     "--rounds",
-    type=click.IntRange(min=1),
+    type=whole(1, 10_000),
     help="swiss: how many (default: as many as a knockout has); round-robin: how often all meet (default: once).",
 )
-@click.option("--challengers", type=click.IntRange(min=1), help="gauntlet: so many of the first players (default: 1).")
+@click.option("--challengers", type=whole(), help="gauntlet: so many of the first players (default: 1).")
 @click.option("--double", is_flag=True, help="knockout: out at the second loss only.")
-@click.option("--seed", type=click.IntRange(min=0), help="The same seed, the same matches (default: 0).")
-@click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
+@click.option("--seed", type=whole(0), help="The same seed, the same matches (default: 0).")
+@click.option("--temperature", type=real(0), help="Of the policies; by default the run's own.")
 @click.option(
     "--replays",
     type=click.Choice(get_args(KeptMoves)),
@@ -48,7 +48,7 @@ OF_ONE = {"rounds": ("swiss", "round-robin"), "challengers": ("gauntlet",), "dou
 @click.option(
     "--replays-size",
     metavar="BYTES",
-    type=click.IntRange(min=0),
+    type=whole(0),
     help="What they may take before the oldest go; 0 keeps all (default: the run's setting, else 1 GiB).",
 )
 @click.option(

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from agents.teams.registry import ALGORITHMS
 from league.access import opened
 from league.api import seconds
-from league.cli.options import AS_JSON, RUNS_DIR, find_run, print_json
+from league.cli.options import AS_JSON, RUNS_DIR, find_run, print_json, whole
 from league.errors import InputError
 from league.text import amount, duration
 
@@ -30,16 +30,16 @@ PLANNED = ("algorithm", "arena", "preset", "environments", "every", "episodes", 
 @click.command(epilog="Algorithms: " + "; ".join(f"{name}: {each.description}" for name, each in ALGORITHMS.items()))
 @click.argument("algorithm", required=False)
 @click.argument("arena", required=False)
-@click.option("--steps", type=click.IntRange(min=1), default=2_000_000, show_default=True, help="Environment steps.")
+@click.option("--steps", type=whole(), default=2_000_000, show_default=True, help="Environment steps.")
 @click.option("--for", "limit", metavar="TIME", help="Train for so long at most: 90s, 10m, 2h.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many, from --seed on.")
-@click.option("--environments", type=click.IntRange(min=1), help="Run in lockstep (default: the preset's, or 16).")
+@click.option("--seed", type=whole(0), default=0, show_default=True, help="Of all randomness.")
+@click.option("--seeds", type=whole(1, 1000), default=1, show_default=True, help="How many, from --seed on.")
+@click.option("--environments", type=whole(1, 65_536), help="Run in lockstep (default: the preset's, or 16).")
 @click.option("--preset", help="A published recipe to begin from (default: the algorithm's first).")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="A setting; arena.KEY is the arena's.")
-@click.option("--every", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps to an evaluation.")
-@click.option("--episodes", type=click.IntRange(min=1), default=100, show_default=True, help="Of an evaluation.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of torch.")
+@click.option("--every", type=whole(), default=50_000, show_default=True, help="Steps to an evaluation.")
+@click.option("--episodes", type=whole(1, 100_000), default=100, show_default=True, help="Of an evaluation.")
+@click.option("--threads", type=whole(1, 1024), default=1, show_default=True, help="Of torch.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder (default: trained/...).")
 @click.option(
     "--resume",

@@ -104,6 +104,27 @@ def test_a_league_toml_that_somebody_broke(tmp_path: Path) -> None:
     assert "33 is not a multiple" in one_line(call("resume mine"), 2)
 
 
+@pytest.mark.parametrize(
+    ("words", "option", "most"),
+    [
+        ("train mappo spread --seed", "--seed", "9,007,199,254,740,991"),
+        ("train mappo spread --environments", "--environments", "65,536"),
+        ("match random random --arena tic_tac_toe -n", "-n", "10,000,000"),
+        ("replay -n", "-n", "9,007,199,254,740,991"),
+        ("arenas check tic_tac_toe --episodes", "--episodes", "100,000"),
+    ],
+)
+def test_a_number_that_nothing_can_hold(words: str, option: str, most: str) -> None:
+    line = one_line(call(f"{words} 100000000000000000000"), 2)
+    assert line == f"Error: Invalid value for '{option}': 100000000000000000000 is too large: at most {most}."
+
+
+@pytest.mark.parametrize("given", ["nan", "inf"])
+def test_a_number_that_is_none(given: str) -> None:
+    line = one_line(call(f"match random random --arena tic_tac_toe --temperature {given}"), 2)
+    assert line == f"Error: Invalid value for '--temperature': {given} is no finite number."
+
+
 def test_a_wrong_time_changes_nothing(tmp_path: Path) -> None:
     run = create(tmp_path / "runs", resolve("tic_tac_toe", environment={}), "mine")
     before = run.config_file.read_bytes()
