@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from league.access import opened
-from league.cli.options import AS_JSON, ISOLATION, print_json, run_option, run_or_arena, tell_log
+from league.cli.options import AS_JSON, ISOLATION, print_json, real, run_option, run_or_arena, tell_log, whole
 from league.errors import suggestion
 from league.text import percent
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from league.challenge import Decision, Result
     from matchmaking.sprt import Sprt
 
+SAVED = ".json"
 SPRT = ("elo0", "elo1", "alpha", "beta")
 
 
@@ -54,20 +56,26 @@ def parse_sprt(ctx: click.Context, param: click.Parameter, text: str | None) -> 
 @click.option(
     "-n",
     "games",
-    type=click.IntRange(min=2),
+    type=whole(2, 10_000_000),
     default=100,
     show_default=True,
     help="Number of matches, half from each seat.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same games.")
+@click.option("--seed", type=whole(0), default=0, show_default=True, help="The same seed, the same games.")
 @click.option("--arena", metavar="NAME", help="The game, without any run: scripted players and paths only.")
-@click.option("--temperature", type=click.FloatRange(min=0), help="Of the policies; by default the run's own.")
+@click.option("--temperature", type=real(0), help="Of the policies; by default the run's own.")
 @click.option(
     "--sprt",
     metavar="elo0=E,elo1=E[,alpha=P,beta=P]",
     callback=parse_sprt,
     help="Stop as soon as the difference is known to be elo1 (H1) rather than elo0 (H0), or the other way round; "
     "-n is then the most that is played. alpha, beta: how often either is accepted wrongly (default: 0.05).",
+)
+@click.option(
+    "--save",
+    metavar="FILE.json",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every match there, move by move: `league replay FILE.json` plays them again.",
 )
 @ISOLATION
 @AS_JSON
@@ -80,6 +88,7 @@ def match(
     arena: str | None,
     temperature: float | None,
     sprt: Sprt | None,
+    save: Path | None,
     isolation: Isolation | None,
     run: str | None,
     runs_dir: Path | None,
@@ -90,7 +99,10 @@ def match(
     A player is an id or a name of the run, a role (its newest frozen player), a scripted player such as alpha_beta:4,
     or a path to a checkpoint or a bot. Bots play in processes of their own, confined.
     """
+    if save is not None and save.suffix != SAVED:
+        raise click.UsageError(f"--save {save}: a name that ends in {SAVED}, so that `league replay` knows it")
     from league.challenge import challenge, make_arena
+    from league.replaying import write_records
 
     folder = run_or_arena(run, runs_dir, arena)
     tell_log()
@@ -106,11 +118,14 @@ def match(
             isolation=isolation,
             run=folder,
             matchmaker=matchmaker,
+            keep=None if save is None else partial(write_records, save),
         )
     if as_json:
         print_json(played.model_dump(mode="json"))
         return
     show(played)
+    if save is not None:
+        click.echo(f"wrote {save}")
 
 
 def show(played: Result) -> None:
