@@ -60,11 +60,12 @@ def as_before(config: LeagueConfig, saved: SavedState | None) -> LeagueConfig:
 def check_copies(population: Population, player: Player, generation: int) -> None:
     """Raise ValueError where Redis does not hold exactly the frozen copies that a learner's saved state knows of."""
     frozen = [population.players[int(index)] for index in population.frozen_of(player.id)]
-    registered = {copy.version for copy in frozen if copy.version is not None}
-    expected = {str(number) for number in range(generation)}
-    for numbers, where in ((expected - registered, "not in Redis"), (registered - expected, "in Redis")):
-        if numbers:
-            name = f"{player.name}.v{min(numbers, key=int)}"
+    registered = {int(copy.version) for copy in frozen if copy.version is not None}
+    missing = (number for number in range(generation) if number not in registered)  # ends soon, whatever a file says
+    unknown = sorted(number for number in registered if number >= generation)
+    for number, where in ((next(missing, None), "not in Redis"), (next(iter(unknown), None), "in Redis")):
+        if number is not None:
+            name = f"{player.name}.v{number}"
             raise ValueError(
                 f"the state that is saved knows {generation} frozen copies of {player.name}, and {name} is {where}; "
                 "restore Redis and this file from one backup"

@@ -265,6 +265,14 @@ def test_a_payoff_survives_to_the_bit_and_so_does_what_is_in_no_batch_yet(start:
     assert league.store.episode_reports() == 2, "the second batch is the same for both, and was counted once"
 
 
+def test_a_number_of_copies_that_nobody_can_count_to_is_refused_at_once(start: Start) -> None:
+    learner = start({"roles": rules(main_agent=after(2))}).learner()
+    train(learner, 2)
+    (player,) = learner.players
+    with pytest.raises(ValueError, match=rf"knows {2**62} frozen copies of main_agent-1, and main_agent-1.v1 is not in"):
+        learner_state.check_copies(learner.population, player, 2**62)
+
+
 def test_a_state_without_its_redis_and_a_redis_without_its_state_are_refused(start: Start) -> None:
     league = start({"roles": rules(main_agent=after(2))})
     first = league.learner()
