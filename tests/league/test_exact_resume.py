@@ -268,8 +268,8 @@ def test_a_payoff_survives_to_the_bit_and_so_does_what_is_in_no_batch_yet(start:
 def test_a_number_of_copies_that_nobody_can_count_to_is_refused_at_once(start: Start) -> None:
     learner = start({"roles": rules(main_agent=after(2))}).learner()
     train(learner, 2)
-    (player,) = learner.players
-    with pytest.raises(ValueError, match=rf"knows {2**62} frozen copies of main_agent-1, and main_agent-1.v1 is not in"):
+    player = next(each for each in learner.players if each.name == "main_agent-1")
+    with pytest.raises(ValueError, match=rf"knows {2**62} frozen copies of .*, and main_agent-1.v1 is not in Redis"):
         learner_state.check_copies(learner.population, player, 2**62)
 
 
