@@ -27,6 +27,8 @@ from league.replays import ReplayStore
 from league.runs import FOLDERS, RunFolder
 from league.telling import told
 from league.text import size
+from league.tournament import FOLDER as TOURNAMENTS
+from league.tournament import REPLAYS
 from league.watermark import Watermark
 from matchmaking.errors import (
     AccessDeniedError,
@@ -247,12 +249,12 @@ def _bots(run: RunFolder, matchmaker: Matchmaker) -> Finding:
 
 
 def _replays(run: RunFolder, matchmaker: Matchmaker) -> Finding:
-    """Every stored replay can be read."""
-    store = ReplayStore(run.replays)
-    stored = sorted(store.stored())
+    """Every stored replay can be read, those of tournaments too."""
+    folders = [run.replays, *sorted((run.path / TOURNAMENTS).glob(f"*/{REPLAYS}"))]
+    stored = [(store, pairing) for store in map(ReplayStore, folders) for pairing in sorted(store.stored())]
 
     def faults() -> Iterator[str]:
-        for pairing in stored:
+        for store, pairing in stored:
             try:
                 store.load(pairing)
             except ReplayError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,16 @@ def test_a_run_whose_configuration_is_broken(tmp_path: Path) -> None:
     last = list(examine(tmp_path, run))[-1]
     assert (last.grade, last.what) == (Grade.BAD, "configuration")
     assert "seed" in last.detail
+
+
+def test_a_torn_replay_of_a_tournament_is_told(made_up: RunFolder) -> None:
+    folder = made_up.path / "tournaments" / "torn"
+    path = folder / "replays" / "r1.1.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{}")
+    try:
+        found = by_name(list(examine(made_up.path.parent, made_up)))["replays"]
+    finally:
+        shutil.rmtree(folder)
+    assert found.grade is Grade.NOTE
+    assert f"{path} is damaged" in found.detail
