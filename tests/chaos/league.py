@@ -31,7 +31,8 @@ def command(arguments: Sequence[str], *, warm: bool) -> int:
     """
     shorten()
     programs = partial(Programs, f"{CREW}.learner", f"{CREW}.evaluator", f"{CREW}.rater")
-    patience = partial(Patience, quick=0.0, attempts=FOR_EVER, first_delay=0.05, longest_delay=0.2, silence=SILENCE)
+    silence = SILENCE if warm else Patience().silence  # on a busy machine it takes minutes until torch is loaded
+    patience = partial(Patience, quick=0.0, attempts=FOR_EVER, first_delay=0.05, longest_delay=0.2, silence=silence)
     patch.object(supervisor, "Programs", programs).start()
     patch.object(supervisor, "Patience", patience).start()
     patch.object(supervisor, "LOOK", 0.25).start()  # it notices soon

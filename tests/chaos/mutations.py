@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +127,7 @@ MUTATIONS = {
 }
 
 
-def copy_of_the_tree(folder: Path, mutation: Mutation | None) -> None:
+def copy_of_the_tree(folder: Path, edits: Sequence[Edit]) -> None:
     """Put the packages into `folder`, with the safeguard taken out.
 
     Raises:
@@ -134,7 +135,7 @@ def copy_of_the_tree(folder: Path, mutation: Mutation | None) -> None:
     """
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for edit in mutation.edits if mutation is not None else ():
+    for edit in edits:
         path = folder / edit.file
         text = path.read_text()
         if text.count(edit.old) != 1:
@@ -147,7 +148,7 @@ def outcome(mutation: Mutation | None, only: str, kills: int, seed: int, *more: 
     words = ["--quiet", "--kills", str(kills), "--seed", str(seed), "--only", only, *more]
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
-        copy_of_the_tree(folder, mutation)
+        copy_of_the_tree(folder, mutation.edits if mutation is not None else ())
         done = subprocess.run(
             [sys.executable, "-m", "tests.chaos", *words],
             cwd=folder,
