@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from matchmaking.server import EmbeddedServer
 from tests.chaos.mutations import Edit, copy_of_the_tree
 from tests.matchmaking.league_machine import IN_CI, explore
+from tests.servers import server_in_memory
 
 SCRIPTS = "matchmaking/scripts"
 REPORT, LEASE, ABORT = (f"{SCRIPTS}/{name}.lua" for name in ("report_match", "lease", "abort"))
@@ -77,14 +77,8 @@ def found(edit: Edit | None, start: int) -> bool:
 
 def _here(start: int) -> None:
     """Explore this very tree."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="model-", dir=memory if memory.is_dir() else None) as name:
-        server = EmbeddedServer(Path(name))
-        server.start()
-        try:
-            explore(server, *IN_CI, start=start)
-        finally:
-            server.stop()
+    with server_in_memory() as server:
+        explore(server, *IN_CI, start=start)
 
 
 def main() -> int:
