@@ -1,19 +1,28 @@
-"""An unrated challenge between two players: it is played here and now, and nothing is written."""
+"""An unrated challenge between two players: it is played here and now, and nothing of it gets into a run."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 import arenas
-from agents.bots.core import Isolation
+from agents.bots.core import FailureRecord, Isolation
 from arenas.core import Arena, ArenaSpec, Turns
-from arenas.match import play_pairs
-from league.entrants import Entrants, batch_of, codes
+from arenas.match import Play, play_pairs
+from arenas.replay import MatchRecord
+from league.bot_host import match_number
+from league.config import Table
+from league.entrants import Entrant, Entrants, batch_of, codes, told_apart
+from league.rated import records
 from league.runs import RunFolder
+from matchmaking.records import Player
 from matchmaking.service import Matchmaker
 from matchmaking.sprt import PairCounts, Sprt, Verdict, estimate
+
+SAVED = "match"
+"""What the pairing of all its matches is called where they are kept: they are match/0, match/1, ..."""
 
 LOOK = 16
 """Pairs between two looks at a sequential test."""
@@ -91,6 +100,7 @@ def challenge(
     isolation: Isolation | None = None,
     run: RunFolder | None = None,
     matchmaker: Matchmaker | None = None,
+    keep: Callable[[list[MatchRecord]], None] | None = None,
 ) -> Result:
     """Play seat-swapped pairs of matches.
 
@@ -107,6 +117,7 @@ def challenge(
         isolation: how bots are confined; None takes the run's setting, or `auto`.
         run: whose players can be named.
         matchmaker: of that run.
+        keep: is given every match, move by move.
 
     Raises:
         InputError: a player of the run that cannot play.
@@ -118,15 +129,41 @@ def challenge(
     with Entrants(arena, run=run, matchmaker=matchmaker, temperature=temperature, isolation=isolation) as entrants:
         first, second = entrants.find(a), entrants.find(b)
         batch = batch_of((first, second), entrants.settings)
-        pairs, outcomes = (games + 1) // 2, ""
+        for bot in (first.bot, second.bot):
+            if bot is not None:
+                bot.pairing = SAVED
+        pairs, outcomes, plays = (games + 1) // 2, "", list[Play]()
         while (start := len(outcomes) // 2) < pairs:
             count = pairs - start if sprt is None else min(LOOK, pairs - start)
-            outcomes += play_pairs(arena, first.actor, second.actor, count, seed, start=start, batch=batch).outcomes
+            some = play_pairs(
+                arena, first.actor, second.actor, count, seed, start=start, batch=batch, record=keep is not None
+            )
+            outcomes += some.outcomes
+            plays += some.plays
             if sprt is not None and sprt.verdict(PairCounts.of(outcomes)) is not Verdict.UNDECIDED:
                 break
-        failures = codes(first.take_failures()), codes(second.take_failures())
-    played = summarise(arena.spec.name, a, b, seed, outcomes, failures, sprt)
+        failures = first.take_failures(), second.take_failures()
+    if keep is not None:
+        keep(_written(arena, (first, second), plays, failures, {} if run is None else run.config().arena_options))
+    played = summarise(arena.spec.name, a, b, seed, outcomes, (codes(failures[0]), codes(failures[1])), sprt)
     return played.model_copy(update={"seats": _seats(arena.spec)})
+
+
+def _written(
+    arena: Arena,
+    entrants: tuple[Entrant, Entrant],
+    plays: Sequence[Play],
+    failures: tuple[list[FailureRecord], list[FailureRecord]],
+    options: Table,
+) -> list[MatchRecord]:
+    """The matches as they are stored."""
+    names = told_apart([entrant.name for entrant in entrants])
+    a, b = (Player(id=name, name=name, kind=each.kind) for name, each in zip(names, entrants, strict=True))
+    reasons = {
+        player.id: [(match_number(each), each) for each in failed]
+        for player, failed in zip((a, b), failures, strict=True)
+    }
+    return records(SAVED, plays, reasons, (a, b), arena, options)
 
 
 def _seats(spec: ArenaSpec) -> tuple[str, ...]:

@@ -177,6 +177,16 @@ def _has(matchmaker: Matchmaker, text: str) -> bool:
     return True
 
 
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Names that are unique: one that several have gets a number."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name}#{seen[name]}" if names.count(name) > 1 else name)
+    return found
+
+
 def batch_of(entrants: Iterable[Entrant], settings: BotsConfig) -> int:
     """How many pairs these play at once: a bot has a process for each."""
     return settings.lanes if any(entrant.bot is not None for entrant in entrants) else BATCH

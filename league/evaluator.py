@@ -199,7 +199,7 @@ class Evaluator:
         """Report a pairing that was played, and what comes with it: replays, failures, suspensions."""
         pairing, config = lease.pairing, self._process.config
         if rated.plays:
-            written = records(rated, pairing, players, self._arena, config.arena_options)
+            written = records(pairing.id, rated.plays, rated.failures, players, self._arena, config.arena_options)
             self._replays.draft(pairing.id, lease.worker, written)
         reported = self._matchmaker.report_match(lease, rated.outcomes, rated.forfeits)
         if reported is not Reported.RECORDED:

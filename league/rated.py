@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -125,20 +125,34 @@ def play_rated(
 
 
 def records(
-    rated: Rated, pairing: Pairing, players: tuple[Player, Player], arena: Arena, options: dict[str, object]
+    pairing: str,
+    plays: Sequence[Play],
+    failures: Mapping[str, Sequence[tuple[int, FailureRecord]]],
+    players: tuple[Player, Player],
+    arena: Arena,
+    options: dict[str, object],
 ) -> list[MatchRecord]:
-    """The matches of a pairing as they are stored."""
+    """The matches of a pairing as they are stored.
+
+    Args:
+        pairing: its id.
+        plays: its matches.
+        failures: as in `Rated`.
+        players: a and b.
+        arena: the game.
+        options: that it was made with.
+    """
     written = []
-    for play in rated.plays:
+    for play in plays:
         notes = []
         for team in play.forfeits:
             player = players[play.seats[team]]
-            why = next(record for match, record in rated.failures[player.id] if match == play.match)
+            why = next(record for match, record in failures[player.id] if match == play.match)
             notes.append(ForfeitNote(team=team, code=why.code, message=why.message))
         written.append(
             write_down(
                 play,
-                id=f"{pairing.id}/{play.match}",
+                id=f"{pairing}/{play.match}",
                 arena=arena.spec.name,
                 names=(players[0].name, players[1].name),
                 options=options,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from arenas.match import BATCH
 from arenas.replay import MatchRecord
 from league.config import Table
 from league.errors import InputError, StateMismatchError
-from league.files import read_bounded
+from league.files import read_bounded, replace_text
 from league.rated import play_rated, records
 from league.replays import ReplayStore
 from league.roster import Roster, UnplayableError
@@ -35,7 +35,7 @@ LARGEST = 256 * 1024**2  # bytes of a file of matches
 
 
 class MatchFile(BaseModel):
-    """What `league replay --json` writes.
+    """What `league replay --json` and `league match --save` write.
 
     Attributes:
         matches: as they are stored; the two halves of a score duel are two.
@@ -221,11 +221,16 @@ def played_again(
             f"{result.id} was played again from its seed and ended {rated.outcomes}, but the log says "
             f"{result.outcomes}: the game, a player or this machine's arithmetic is not what it was"
         )
-    return records(rated, pairing, players, arena, options)
+    return records(result.id, rated.plays, rated.failures, players, arena, options)
+
+
+def write_records(path: Path, matches: Sequence[MatchRecord]) -> None:
+    """Write matches into a file that `read_records` reads."""
+    replace_text(path, MatchFile(matches=tuple(matches)).model_dump_json(indent=2) + "\n")
 
 
 def read_records(path: Path) -> list[MatchRecord]:
-    """Matches that `league replay --json` wrote.
+    """Matches that `league replay --json` or `league match --save` wrote.
 
     Raises:
         InputError: they are none.

@@ -9,7 +9,6 @@ missing and nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from league.config import EvaluationConfig, KeptMoves, Table
-from league.entrants import Entrant
+from league.entrants import Entrant, told_apart
 from league.errors import InputError, StateMismatchError, suggestion
 from league.files import replace_text
 from league.journal import Journal, Played, parse
@@ -186,15 +185,11 @@ def members(entrants: Sequence[Entrant], texts: Sequence[str]) -> tuple[Member, 
         entrants: who plays.
         texts: by which each is found again.
     """
-    names = [entrant.name for entrant in entrants]
-    seen: Counter[str] = Counter()
-    found = []
-    for entrant, text in zip(entrants, texts, strict=True):
-        seen[entrant.name] += 1
-        again = names.count(entrant.name) > 1
-        name = f"{entrant.name}#{seen[entrant.name]}" if again else entrant.name
-        found.append(Member(name=name, text=text, kind=entrant.kind, version=entrant.version))
-    return tuple(found)
+    names = told_apart([entrant.name for entrant in entrants])
+    return tuple(
+        Member(name=name, text=text, kind=entrant.kind, version=entrant.version)
+        for name, text, entrant in zip(names, texts, entrants, strict=True)
+    )
 
 
 def create(root: Path, settings: Settings) -> Tournament:

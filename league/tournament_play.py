@@ -140,7 +140,8 @@ def _meet(
         seconds=round(time.monotonic() - started, 3),
         finished=round(time.time(), 3),
     )
-    return played, records(rated, pairing, players, arena, settings.arena_options)
+    moves = records(encounter.id, rated.plays, rated.failures, players, arena, settings.arena_options)
+    return played, moves
 
 
 def _rest(pair: Iterable[Entrant]) -> None:

@@ -14,9 +14,11 @@ from agents.checkpoint import CheckpointStore, Manifest
 from agents.networks import Network
 from agents.scripted.registry import ScriptedPlayerError
 from agents.settings import NetworkConfig
+from arenas.replay import replay
 from league.challenge import LOOK, challenge, summarise
 from league.cli import main
 from league.errors import InputError
+from league.replaying import read_records
 from league.runs import RunFolder
 from matchmaking.service import Matchmaker
 from matchmaking.sprt import Sprt, Verdict
@@ -161,3 +163,34 @@ def test_where_is_played_is_a_run_or_an_arena() -> None:
     assert (both.exit_code, neither.exit_code) == (2, 2)
     assert both.stderr.endswith("--run brings its own arena: give either --run or --arena\n")
     assert neither.stderr.endswith("; or name the game with --arena\n")
+
+
+RAISES = "def act(observation, action_mask, clock):\n    raise ValueError('no idea')\n"
+
+
+def test_every_match_can_be_kept_and_played_again_to_the_same_end(tmp_path: Path) -> None:
+    (tmp_path / "raises.py").write_text(RAISES)
+    kept = tmp_path / "kept.json"
+    for a, b in (("random", "random"), (str(tmp_path / "raises.py"), "perfect")):
+        words = ["match", a, b, "-n", "4", "--arena", "tic_tac_toe", "--sprt", "elo0=0,elo1=20", "--save", str(kept)]
+        result = CliRunner().invoke(main, [*words, "--isolation", "none"])
+        assert result.exit_code == 0, result.output
+        matches = read_records(kept)
+        assert [match.id for match in matches] == [f"match/{number}" for number in range(4)]
+        arena = arenas.make("tic_tac_toe")
+        for match in matches:
+            *_, last = replay(arena, match)
+            assert last.last
+        names = ("raises", "perfect") if b == "perfect" else ("random#1", "random#2")
+        assert [match.players for match in matches] == 2 * [names, names[::-1]]
+        won = sum(match.returns[match.players.index(names[0])] > 0 for match in matches)
+        assert f"  {won} won" in result.stdout
+        assert f"wrote {kept}" in result.stdout
+    assert [note.code for match in matches for note in match.forfeits] == ["CRASH"] * 4
+    shown = CliRunner().invoke(main, ["replay", str(kept)])
+    assert shown.stdout.count("raises forfeits (CRASH: ValueError: no idea)") == 4
+
+
+def test_where_matches_are_kept_has_to_be_known_again() -> None:
+    words = ["match", "random", "perfect", "--arena", "tic_tac_toe", "--save", "kept.txt"]
+    assert "a name that ends in .json" in CliRunner().invoke(main, words).stderr
