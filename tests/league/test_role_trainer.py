@@ -25,7 +25,7 @@ from matchmaking.service import Matchmaker
 from tests.agents.teams.test_all_roles import player as both_roles
 from tests.league.learners import League, rules
 from tests.league.test_team_league import rated_pairs
-from tests.league.test_team_trainer import CPU, InTurn, games, plan
+from tests.league.test_team_trainer import CPU, InTurn, check_that_it_goes_on_alike, games, plan
 
 FROZEN = ("old", "older")
 NETWORK = {"hidden": [8], "memory": 0}
@@ -103,13 +103,7 @@ def test_it_goes_on_from_its_state_to_the_last_bit() -> None:
         one.iterate()
     one.reset("ippo")
     one.iterate()
-    tensors, extra = one.state()
-    other.load_state({name: tensor.clone() for name, tensor in tensors.items()}, extra)
-    for _ in range(5):
-        a, b = one.iterate(), other.iterate()
-        assert (a.counts, a.samples, a.branches) == (b.counts, b.samples, b.branches)
-    for player in one.players:
-        assert torch.equal(one.weights(player), other.weights(player))
+    check_that_it_goes_on_alike(one, other)
 
 
 def test_both_roles_stand_in_one_checkpoint_and_in_one_live_file(tmp_path: Path) -> None:

@@ -168,6 +168,17 @@ def test_a_reset_forgets_everything_of_one_team_and_nothing_of_the_others() -> N
         assert not torch.equal(trained[player], first[player])
 
 
+def check_that_it_goes_on_alike(one: TeamTrainer, other: TeamTrainer) -> None:
+    """`other`, made alike, takes over the state of `one` and does the same from there on, to the last bit."""
+    tensors, extra = one.state()
+    other.load_state({name: tensor.clone() for name, tensor in tensors.items()}, extra)
+    for _ in range(5):
+        a, b = one.iterate(), other.iterate()
+        assert (a.counts, a.samples, a.branches) == (b.counts, b.samples, b.branches)
+    for player in one.players:
+        assert torch.equal(one.weights(player), other.weights(player))
+
+
 @pytest.mark.parametrize("worth", [1, 10**9])
 def test_it_goes_on_from_its_state_to_the_last_bit(worth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team_trainer, "WORTH_COMPACTING", worth)
@@ -177,13 +188,7 @@ def test_it_goes_on_from_its_state_to_the_last_bit(worth: int, monkeypatch: pyte
     one.reset("ippo")
     for _ in range(2):
         one.iterate()
-    tensors, extra = one.state()
-    other.load_state({name: tensor.clone() for name, tensor in tensors.items()}, extra)
-    for _ in range(5):
-        a, b = one.iterate(), other.iterate()
-        assert (a.counts, a.samples, a.branches) == (b.counts, b.samples, b.branches)
-    for player in one.players:
-        assert torch.equal(one.weights(player), other.weights(player))
+    check_that_it_goes_on_alike(one, other)
 
 
 def test_what_agents_see_in_a_grid_is_saved_in_a_byte_each_and_nothing_is_lost() -> None:
