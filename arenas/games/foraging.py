@@ -10,8 +10,6 @@ as small as 2 or 3, and arithmetic is fast where the innermost dimension is long
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -24,6 +22,7 @@ ACTIONS = 6
 MAX_LEVEL = 2  # of an agent; levels begin at 1
 GROUP = 3  # no food asks for more than the levels of the three weakest agents together
 SMALLEST, LARGEST = 3, 64  # rows and columns
+LARGEST_PENALTY = 1_000_000
 ROW_STEPS, COLUMN_STEPS = (0, -1, 1, 0, 0, 0), (0, 0, 0, -1, 1, 0)  # what an action adds
 NOTHING = (-1, -1, 0)  # row, column and level of what is not there
 
@@ -81,8 +80,8 @@ class Foraging(Arena):
         ):
             if not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{name} has to be a whole number from {low} to {high}, not {value!r}")
-        if not 0 <= penalty < math.inf:
-            raise ValueError(f"penalty has to be a number from 0, not {penalty!r}")
+        if not 0 <= penalty <= LARGEST_PENALTY:
+            raise ValueError(f"penalty has to be a number from 0 to {LARGEST_PENALTY:,}, not {penalty!r}")
         self.size, self.players, self.foods = size, players, foods
         self.sight = size if sight is None else sight
         self.force_coop, self.penalty, self.masks = force_coop, float(penalty), masks

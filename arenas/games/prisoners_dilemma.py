@@ -6,7 +6,6 @@ probability of 0.875 to go on it is OpenSpiel's `python_iterated_prisoners_dilem
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -19,6 +18,7 @@ COOPERATE, DEFECT = range(2)
 START = 0
 """The place in the observation for: nothing was played yet. The joint action (own, other) is at 1 + 2 own + other."""
 NAMES = ("cooperate", "defect")
+LARGEST = 1_000_000  # beside it a float32 still tells payoffs apart that differ by a tenth
 PAYOFFS = (3.0, 5.0, 0.0, 1.0)
 
 
@@ -46,8 +46,8 @@ class PrisonersDilemma(Arena):
             raise ValueError(f"rounds has to be a whole number from 1, not {rounds!r}")
         if continuation is not None and not 0 < continuation < 1:
             raise ValueError(f"continuation has to be a probability between 0 and 1, not {continuation!r}")
-        if len(payoffs) != 4 or not all(math.isfinite(payoff) for payoff in payoffs):
-            raise ValueError(f"payoffs have to be four numbers, not {payoffs!r}")
+        if len(payoffs) != 4 or not all(abs(payoff) <= LARGEST for payoff in payoffs):
+            raise ValueError(f"payoffs have to be four numbers of at most {LARGEST:,} either way, not {payoffs!r}")
         reward, temptation, sucker, punishment = map(float, payoffs)
         if not temptation > reward > punishment > sucker:
             raise ValueError(

@@ -129,6 +129,12 @@ def test_a_wrong_value_is_one_line() -> None:
         from_openspiel("kuhn_poker", players="x")
 
 
+def test_a_value_that_is_none_of_a_parameters_is_one_line() -> None:
+    """A sequence is taken for a game with parameters of its own: found by fuzzing."""
+    with pytest.raises(ArenaOptionError, match=r"could not be made with \{'players': \['x'\]\}: dictionary update"):
+        from_openspiel("kuhn_poker", players=["x"])
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("mfg_garnet", "mean-field"), ("tic_tac_toe:", "no game"), ("deep_sea(size=3", "could not be made|no parameter")],

@@ -85,6 +85,8 @@ def test_with_a_continuation_the_limit_truncates() -> None:
         ({"rounds": 0}, "rounds has to be a whole number from 1, not 0"),
         ({"continuation": 1.0}, "continuation has to be a probability between 0 and 1, not 1.0"),
         ({"payoffs": (1, 2, 3)}, "payoffs have to be four numbers"),
+        ({"payoffs": (3, 10**400, 0, 1)}, "payoffs have to be four numbers"),
+        ({"payoffs": (3, float("nan"), 0, 1)}, "payoffs have to be four numbers"),
         ({"payoffs": (3, 5, 1, 0)}, "temptation > reward > punishment > sucker's payoff"),
         ({"payoff": (3, 5, 0, 1)}, "did you mean payoffs"),
     ],
