@@ -12,9 +12,14 @@ LONGEST = 200  # letters of a name that is looked at
 
 
 def nearest(given: str, valid: Iterable[str]) -> str | None:
-    """The name among `valid` that `given` was most likely meant to be, or None where none is close."""
+    """The name among `valid` that `given` was most likely meant to be, or None where none is close.
+
+    The only name that begins so is meant, however much of it is missing.
+    """
     names = {name.lower(): name for name in valid}
-    close = difflib.get_close_matches(given[:LONGEST].lower(), names, n=1, cutoff=CUTOFF)
+    wanted = given[:LONGEST].lower()
+    begun = [name for name in names if wanted and name.startswith(wanted)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(wanted, names, n=1, cutoff=CUTOFF)
     return names[close[0]] if close else None
 
 

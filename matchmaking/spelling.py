@@ -1,9 +1,14 @@
-"""Names that there are not: which one was meant. (`arenas` knows nothing of this package, and has its own.)"""
+"""Names that there are not: which one was meant. (`arenas` knows nothing of this package, and has the same rules.)"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+CUTOFF = 0.55
+"""How alike two names have to be for `difflib`, from 0 to 1; upper and lower case are the same."""
+
+LONGEST = 200  # letters of a name that is looked at
 
 
 def nearest(given: str, valid: Iterable[str]) -> str | None:
@@ -11,10 +16,11 @@ def nearest(given: str, valid: Iterable[str]) -> str | None:
 
     The only name that begins so is meant, however much of it is missing.
     """
-    names = list(valid)
-    begun = [name for name in names if given and name.startswith(given.lower())]
-    close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.55)
-    return begun[0] if len(begun) == 1 else close[0] if close else None
+    names = {name.lower(): name for name in valid}
+    wanted = given[:LONGEST].lower()
+    begun = [name for name in names if wanted and name.startswith(wanted)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(wanted, names, n=1, cutoff=CUTOFF)
+    return names[close[0]] if close else None
 
 
 def did_you_mean(given: str, valid: Iterable[str], otherwise: str) -> str:

@@ -77,7 +77,7 @@ def tournament(
     A player is whatever `league match` takes; the first one is the highest seed. A tournament lies in the run's folder
     tournaments/NAME, or in ./tournaments/NAME with --arena. Wherever it broke off, --resume NAME plays what is missing.
     """
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
     tell_log()
     show = _Show(as_json)
     try:

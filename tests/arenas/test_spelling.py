@@ -12,6 +12,7 @@ def test_nearest_names() -> None:
     assert nearest("BOT", ["Bot", "Deep"]) == "Bot", "as it is written"
     assert nearest("zzz", ["foods", "players"]) is None
     assert nearest("", []) is None
+    assert nearest("po", ["foods", "POLES"]) == "POLES", "the only one that begins so"
 
 
 def test_a_name_of_any_length_is_answered_at_once() -> None:

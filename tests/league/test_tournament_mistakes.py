@@ -53,8 +53,15 @@ def test_names_of_tournaments() -> None:
     assert "go on with it by `league tournament --resume cup`" in error_of(play("--format", "knockout"))
     assert error_of(call("--resume", "cip")) == "there is no tournament 'cip'; did you mean 'cup'?"
     assert "players and options stand" in error_of(call("--resume", "cup", "--pairs", "3"))
+    assert "players and options stand" in error_of(call("--resume", "cup", "--seed", "0"))
     assert "players and options stand" in error_of(call("random", "--resume", "cup"))
     assert "or name the game with --arena" in error_of(call("random", "perfect", "--format", "swiss"))
+
+
+def test_nought_is_a_value_like_any_other() -> None:
+    assert play("--format", "swiss", "--replays-size", "0", "--temperature", "0").exit_code == 0
+    settings = tournaments.load(Path("tournaments/cup")).settings
+    assert (settings.replays_size, settings.temperature) == (0, 0.0)
 
 
 def test_a_journal_of_another_tournament_is_refused() -> None:

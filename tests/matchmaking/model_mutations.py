@@ -1,4 +1,4 @@
-"""`python -m tests.matchmaking.model_mutations --starts 5`: one rule of the store after another is broken.
+"""`python -m tests.matchmaking.model_mutations`: one rule of the store after another is broken.
 
 The state machine, in the size in which CI runs it, has to find each. Each is applied to a copy of the tree in a
 temporary folder; nothing here is changed. A copy that is not changed has to agree with the model.
@@ -82,7 +82,10 @@ def _here(start: int) -> None:
 
 
 def main() -> int:
-    """Break one after another and say what was found; gives 0 where all was, and nothing where nothing is broken."""
+    """Break one after another and say from how many starts it was found.
+
+    Gives 0 where each was from one at least, and nothing where nothing is broken.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MUTATIONS)} (default: all)")
     parser.add_argument("--starts", type=int, default=3, help="fixed starts of hypothesis (default: 3)")
@@ -96,7 +99,7 @@ def main() -> int:
     failed = False
     for name in given.names or ("", *MUTATIONS):
         times = sum(found(MUTATIONS.get(name), start) for start in range(given.starts))
-        failed |= times != (given.starts if name else 0)
+        failed |= times == 0 if name else times > 0
         print(f"{name or 'no mutation'}: found from {times} of {given.starts} starts", flush=True)
     return int(failed)
 

@@ -12,6 +12,9 @@ def test_nearest_names() -> None:
     assert nearest("STRT", ["start", "status"]) == "start"
     assert nearest("zzz", ["start", "status"]) is None
     assert nearest("", ["start"]) is None
+    assert nearest("BOT-A1", ["BOT-A", "other"]) == "BOT-A"
+    assert nearest("My", ["MyBot", "other"]) == "MyBot"
+    assert nearest("mybott", ["MyBot", "other"]) == "MyBot"
 
 
 def test_the_question() -> None:
