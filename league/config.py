@@ -198,7 +198,7 @@ class RunConfig(Section):
         steps: learner samples of each player.
         tensorboard: also write TensorBoard curves (extra `track`).
         log_entries: the newest entries of each log that stay in Redis; from twice as many on, the oldest move into a
-            file of the run folder, as many at a time. No fewer than two minutes bring.
+            file of the run folder, as many at a time. Take at least as many as two minutes bring.
     """
 
     duration: Duration | None = None
