@@ -213,7 +213,7 @@ def _load(identity: str, full: str, options: dict[str, Any]) -> Any:
         raise NoArenaError(f"{full} samples its chance inside of OpenSpiel: the same seed would not give the same game")
     try:
         return pyspiel.load_game(identity, options) if options else pyspiel.load_game(identity)
-    except (pyspiel.SpielError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:  # SpielError is a RuntimeError, and so is what pybind raises
         given = f" with {options}" if options else ""
         raise ArenaOptionError(f"{full} could not be made{given}: {str(error).splitlines()[0]}") from error
 

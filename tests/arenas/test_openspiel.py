@@ -129,10 +129,14 @@ def test_a_wrong_value_is_one_line() -> None:
         from_openspiel("kuhn_poker", players="x")
 
 
-def test_a_value_that_is_none_of_a_parameters_is_one_line() -> None:
-    """A sequence is taken for a game with parameters of its own: found by fuzzing."""
-    with pytest.raises(ArenaOptionError, match=r"could not be made with \{'players': \['x'\]\}: dictionary update"):
-        from_openspiel("kuhn_poker", players=["x"])
+@pytest.mark.parametrize(
+    ("players", "why"),
+    [(["x"], r"\['x'\]\}: dictionary update"), (10**30, r"10{30}\}: Unable to cast[^\n]*$")],
+)
+def test_a_value_that_is_none_of_a_parameters_is_one_line(players: object, why: str) -> None:
+    """A sequence is taken for a game with parameters of its own: both found by fuzzing."""
+    with pytest.raises(ArenaOptionError, match=rf"could not be made with \{{'players': {why}"):
+        from_openspiel("kuhn_poker", players=players)
 
 
 @pytest.mark.parametrize(
