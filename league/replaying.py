@@ -50,7 +50,7 @@ class Matches(ABC):
     """Pairings that were played in one place, a run or a tournament.
 
     Attributes:
-        name: of the run or the tournament.
+        tournament: its name; None of a run's rated matches.
         place: what it is, with its name, for messages.
         run: whose players and settings these are; None outside of a run.
         store: the replays.
@@ -61,7 +61,7 @@ class Matches(ABC):
         setting: what says which matches are stored.
     """
 
-    name: str
+    tournament: str | None = None
     place: str
     run: RunFolder | None
     store: ReplayStore
@@ -162,7 +162,7 @@ class MatchesOfRun(Matches):
     setting = "the setting evaluation.replays"
 
     def __init__(self, run: RunFolder, matchmaker: Matchmaker) -> None:
-        self.run, self.name, self.place = run, run.name, f"run {run.name!r}"
+        self.run, self.place = run, f"run {run.name!r}"
         self.store = ReplayStore(run.replays)
         self._run, self._matchmaker = run, matchmaker
 

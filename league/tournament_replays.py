@@ -29,7 +29,7 @@ class MatchesOfTournament(Matches):
     setting = "--replays, when the tournament was made,"
 
     def __init__(self, tournament: Tournament, run: RunFolder | None) -> None:
-        self.run, self.name, self.place = run, tournament.name, f"tournament {tournament.name!r}"
+        self.run, self.tournament, self.place = run, tournament.name, f"tournament {tournament.name!r}"
         self.command = f"league replay --tournament {tournament.name}"
         self.store = tournament.replays
         self._tournament = tournament

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ import click
 from league.access import opened
 from league.cli.options import AS_JSON, ISOLATION, console, find_run, real, run_option, tell_log, whole
 from league.cli.replay_against import ask_again
-from league.cli.replay_show import list_matches, list_pairings, play, print_records
+from league.cli.replay_show import list_matches, list_pairings, plain, play, print_records
+from league.errors import InputError
 from matchmaking.records import Player
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from league.replaying import Matches
     from league.runs import RunFolder
 
-FILE = ".json"
+FILE = re.compile(r"(.+\.json)(?:/(.*))?", re.DOTALL)
+"""A file of matches, or one of them by its INDEX."""
+
+SHOWN = 4  # ids that an error names
 
 
 @click.command()
@@ -60,13 +65,15 @@ def replay(
 ) -> None:
     """Play a rated match, or one of a tournament, again in the terminal, to the same end.
 
-    MATCH_ID is PAIRING/INDEX, or PAIRING for a list of its matches, or a file that --json wrote; without one the newest
-    pairings are listed. A pairing of a tournament is an encounter. Stored are the matches where bots took part (setting
-    evaluation.replays, or --replays of a tournament); those of our own players are played again from their seed.
+    MATCH_ID is PAIRING/INDEX, or PAIRING for a list of its matches, or FILE.json or FILE.json/INDEX of what --json or
+    `league match --save` wrote; without one the newest pairings are listed. A pairing of a tournament is an encounter.
+    Stored are the matches where bots took part (setting evaluation.replays, or --replays of a tournament); those of our
+    own players are played again from their seed.
     """
     if match is not None and last:
         raise click.UsageError("--last names a match already: give either a MATCH_ID or --last")
-    if match is not None and match.endswith(FILE) and tournament is not None:
+    file = None if match is None else FILE.fullmatch(match)
+    if file is not None and tournament is not None:
         raise click.UsageError(f"{match} is a file, and of no tournament: give either the file or --tournament")
     if seat is not None and against is None:
         raise click.UsageError("--as goes with --against BOT")
@@ -80,12 +87,14 @@ def replay(
             print_records(arena, chosen)
         else:
             for record in chosen:
-                play(arena, record, console(), speed, stepping)
+                if not play(arena, record, console(), speed, stepping):
+                    break
 
-    if match is not None and match.endswith(FILE):
-        from league.replaying import read_records
-
-        chosen = read_records(Path(match))
+    if file is not None:
+        chosen = _of_file(Path(file[1]), file[2])
+        if len({record.id for record in chosen}) > 1 and against is None and not as_json:
+            list_matches(file[1], chosen, as_json)
+            return
         with closing(arenas.make(chosen[0].arena, **chosen[0].options)) as arena:
             show(arena, chosen, {}, None)
         return
@@ -102,10 +111,31 @@ def replay(
         with closing(played.arena()) as arena:
             written = played.records(arena, result)
             if index is None and against is None:
-                list_matches(result, written, as_json)
+                list_matches(result.id, written, as_json)
             else:
                 wanted = [each for each in written if index is None or each.id == f"{result.id}/{index}"]
                 show(arena, wanted, {each.name: each for each in played.players().values()}, played.run)
+
+
+def _of_file(path: Path, index: str | None) -> list[MatchRecord]:
+    """The matches in a file, or the one whose id ends in /INDEX: both halves of a score duel.
+
+    Raises:
+        InputError: there is none.
+    """
+    from league.replaying import read_records
+
+    found = read_records(path)
+    if index is None:
+        return found
+    if not re.fullmatch("[0-9]+", index):
+        raise InputError(f"{path}/{index} is no match: expected FILE.json or FILE.json/INDEX, such as {path}/3")
+    chosen = [record for record in found if record.id.rpartition("/")[2] == index]
+    if not chosen:
+        ids = list(dict.fromkeys(plain(record.id) for record in found))
+        held = ", ".join(ids) if len(ids) <= SHOWN else f"{ids[0]} to {ids[-1]}"
+        raise InputError(f"{path} holds {held}, and no match {index}")
+    return chosen
 
 
 @contextmanager

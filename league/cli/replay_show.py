@@ -40,7 +40,8 @@ def list_pairings(played: Matches, results: Sequence[MatchResult], as_json: bool
             }
             for result in results
         ]
-        print_json({"run": played.name, "pairings": rows})
+        run = played.run and played.run.name
+        print_json({"run": run, "tournament": played.tournament, "pairings": rows})
         return
     if not results:
         click.echo(f"no {played.what} yet")
@@ -73,16 +74,16 @@ def _moves(*players: Player) -> str:
     return "from the seed" if not_again(players) is None else "not stored"
 
 
-def list_matches(result: MatchResult, written: Sequence[MatchRecord], as_json: bool) -> None:
-    """The matches of one pairing."""
+def list_matches(pairing: str, written: Sequence[MatchRecord], as_json: bool) -> None:
+    """The matches of one pairing, or of a file."""
     if as_json:
-        print_json({"pairing": result.id, "matches": [record.model_dump(mode="json") for record in written]})
+        print_json({"pairing": pairing, "matches": [record.model_dump(mode="json") for record in written]})
         return
     table = Table("match", "players in their seats", box=None, pad_edge=False)
     table.add_column("moves", justify="right")
     table.add_column("end")
     for record in written:
-        table.add_row(Text(record.id), Text(seated(record)), str(record.length), Text(ending(record)))
+        table.add_row(Text(plain(record.id)), Text(seated(record)), str(record.length), Text(ending(record)))
     console().print(table)
 
 
@@ -93,15 +94,15 @@ def print_records(arena: Arena, chosen: Sequence[MatchRecord]) -> None:
     print_json({"matches": [record.model_dump(mode="json") for record in chosen], "frames": frames})
 
 
-def play(arena: Arena, record: MatchRecord, out: Console, speed: float, stepping: bool) -> None:
-    """A match in the terminal; into a pipe, all positions one below the other."""
+def play(arena: Arena, record: MatchRecord, out: Console, speed: float, stepping: bool) -> bool:
+    """A match in the terminal; into a pipe, all positions one below the other. False where a person has ended it."""
     from arenas.replay import replay as played
 
     live = out.is_terminal and not out.is_dumb_terminal
     for frame in played(arena, record):
         if live:
             out.clear()
-        out.print(Text.assemble((record.id, "bold cyan"), f"  {record.arena}  ", (seated(record), "bold")))
+        out.print(Text.assemble((plain(record.id), "bold cyan"), f"  {record.arena}  ", (seated(record), "bold")))
         out.print()
         if frame.picture:
             out.print(_coloured(frame.picture))
@@ -112,11 +113,12 @@ def play(arena: Arena, record: MatchRecord, out: Console, speed: float, stepping
         elif live and stepping:
             out.print(Text("any key: the next move   q: the end", "dim"))
             if click.getchar() in ("q", "\x1b"):
-                return
+                return False
         elif live:
             time.sleep(1 / speed)
         else:
             out.print()
+    return True
 
 
 def _coloured(picture: str) -> Text:

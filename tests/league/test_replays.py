@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from arenas.replay import MatchRecord, ReplayError
 from league.cli import main
@@ -137,7 +139,9 @@ def test_the_list(home: House) -> None:
     assert [line.split()[0] for line in text.splitlines() if line.startswith("m_")] == ["m_20", "m_11", "m_10"]
     assert "from the seed" in text
     assert "stored" in text
-    rows = json.loads(call(home, "--json", "--player", "raising").stdout)["pairings"]
+    found = json.loads(call(home, "--json", "--player", "raising").stdout)
+    assert (found["run"], found["tournament"]) == (home.run.name, None)
+    rows = found["pairings"]
     assert [(row["id"], row["stored"], row["b"]) for row in rows] == [("m_11", True, "raising")]
     assert rows[0]["forfeits"] > 0
 
@@ -175,12 +179,47 @@ def test_json_can_be_handed_on(home: House, tmp_path: Path) -> None:
 
 def test_what_a_stranger_wrote_is_not_obeyed(home: House, tmp_path: Path) -> None:
     data = json.loads(call(home, "m_11/0", "--json").stdout)
-    data["matches"][0]["players"] = ["\x1b[31mred", "[bold]b[/bold]"]
+    first = data["matches"][0] | {"players": ["\x1b[31mred", "[bold]b[/bold]"], "id": "\x1b[2Jm/0"}
     path = tmp_path / "match.json"
-    path.write_text(json.dumps(data))
-    shown = CliRunner().invoke(main, ["replay", str(path)])
-    assert "\x1b" not in shown.stdout
-    assert "?[31mred against [bold]b[/bold]" in shown.stdout
+    for matches in ([first], [first, first | {"id": "m/1"}]):
+        path.write_text(json.dumps({"matches": matches}))
+        shown = CliRunner().invoke(main, ["replay", str(path)])
+        assert shown.exit_code == 0, shown.output
+        assert "\x1b" not in shown.stdout
+        assert "?[2Jm/0" in shown.stdout
+        assert "?[31mred against [bold]b[/bold]" in shown.stdout
+
+
+def a_file(home: House, path: Path, *ids: str) -> str:
+    """A file of real matches under these ids."""
+    (record,) = json.loads(call(home, "m_11/0", "--json").stdout)["matches"]
+    path.write_text(json.dumps({"matches": [record | {"id": id} for id in ids]}))
+    return str(path)
+
+
+def test_a_file_of_several_matches_is_listed_and_one_is_played(home: House, tmp_path: Path) -> None:
+    path = a_file(home, tmp_path / "kept.json", *(f"match/{number}" for number in (0, 1, 10)))
+    listed = CliRunner().invoke(main, ["replay", path])
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["match/0", "match/1", "match/10"]
+    shown = CliRunner().invoke(main, ["replay", f"{path}/1"])
+    assert shown.stdout == call(home, "m_11/0").stdout.replace("m_11/0", "match/1")
+    found = json.loads(CliRunner().invoke(main, ["replay", f"{path}/10", "--json"]).stdout)["matches"]
+    assert [record["id"] for record in found] == ["match/10"]
+    every = json.loads(CliRunner().invoke(main, ["replay", path, "--json"]).stdout)
+    assert (len(every["matches"]), len(every["frames"])) == (3, 3)
+    for index, message in (("2", "holds match/0, match/1, match/10, and no match 2"), ("x", "FILE.json/INDEX")):
+        wrong = CliRunner().invoke(main, ["replay", f"{path}/{index}"])
+        assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.output
+
+
+def test_q_ends_it_all(home: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ["q"]
+    monkeypatch.setattr("click.getchar", keys.pop)
+    monkeypatch.setattr("league.cli.replay.console", lambda: Console(file=StringIO(), force_terminal=True))
+    monkeypatch.setenv("TERM", "xterm")
+    halves = a_file(home, tmp_path / "duel.json", "match/0", "match/0")
+    result = CliRunner().invoke(main, ["replay", halves, "--step"])
+    assert (result.exit_code, keys) == (0, []), result.output
 
 
 def test_an_author_asks_the_bot_again(home: House, tmp_path: Path) -> None:

@@ -107,7 +107,9 @@ def test_the_command(at_home: Path) -> None:
     play("--format", "swiss", "--replays", "all")
     order = list(journal_of("cup"))[::-1]
     newest = journal_of("cup")[order[0]]
-    rows = json.loads(shown("cup", "--json").stdout)["pairings"]
+    found = json.loads(shown("cup", "--json").stdout)
+    assert (found["run"], found["tournament"]) == (None, "cup")
+    rows = found["pairings"]
     assert [row["id"] for row in rows] == order
     assert all(row["stored"] for row in rows)
     own = json.loads(shown("cup", "--json", "--player", newest.a).stdout)["pairings"]
@@ -139,6 +141,8 @@ def test_in_a_run_its_settings_and_players_hold(made_up: RunFolder) -> None:
     assert result.exit_code == 0, result.output
     settings, evaluation = load(made_up.path / "tournaments" / "seen").settings, made_up.config().evaluation
     assert (settings.replays, settings.replays_size) == (evaluation.replays, evaluation.replays_size)
+    listed = json.loads(shown("seen", "--json", *where).stdout)
+    assert (listed["run"], listed["tournament"]) == (made_up.name, "seen")
     again = shown("seen", "r1.1/0", "--json", *where)
     assert again.exit_code == 0, again.output
     (record,) = json.loads(again.stdout)["matches"]
