@@ -80,6 +80,7 @@ class Entrants:
 
     Attributes:
         settings: how bots are run.
+        temperature: the number that holds.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Entrants:
         self.settings = bots or (BotsConfig() if config is None else config.bots)
         if isolation is not None:
             self.settings = self.settings.model_copy(update={"isolation": isolation})
-        self._arena, self._run, self._matchmaker, self._temperature = arena, run, matchmaker, temperature
+        self._arena, self._run, self._matchmaker, self.temperature = arena, run, matchmaker, temperature
         self._host = BotHost(arena.spec, self.settings)
 
     def __enter__(self) -> Self:
@@ -148,7 +149,7 @@ class Entrants:
         return self._host.actor(source, source.name)
 
     def _checkpoint(self, text: str, path: Path) -> Entrant:
-        agent = load_player(path, self._arena, self._temperature)
+        agent = load_player(path, self._arena, self.temperature)
         version = path.stem if is_sha256(path.stem) else sha256(read(path))
         return Entrant(text, path.stem, Kind.FROZEN, version, agent)
 
@@ -160,7 +161,7 @@ class Entrants:
 
     def _member(self, text: str, player: Player, run: RunFolder) -> Entrant:
         checkpoints, bots = CheckpointStore(run.checkpoints), BotStore(run.bots)
-        roster = Roster(self._arena, checkpoints, self._temperature, lambda _: player, (bots, self._host))
+        roster = Roster(self._arena, checkpoints, self.temperature, lambda _: player, (bots, self._host))
         try:
             agent = roster.agent(player.id)
         except UnplayableError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -193,17 +194,23 @@ class MatchesOfRun(Matches):
             agents = roster.agent(result.a), roster.agent(result.b)
         except UnplayableError as error:
             raise InputError(str(error)) from error
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as an evaluator: sums in another order could round otherwise
-        try:
-            return played_again(arena, result, players, agents, config.arena_options)
-        finally:
-            torch.set_num_threads(threads)
+        return played_again(arena, result, players, agents, config.arena_options)
 
 
 def not_again(players: Iterable[Player]) -> Player | None:
     """The first of these who does not play the same match again from its seed; None where all do."""
     return next((player for player in players if player.kind not in AGAIN), None)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """What is played here can be played again: sums of several threads, in another order, could round otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def played_again(
@@ -215,7 +222,8 @@ def played_again(
         StateMismatchError: they end otherwise.
     """
     pairing = Pairing(id=result.id, a=result.a, b=result.b, pairs=len(result.outcomes) // 2, seed=result.seed)
-    rated = play_rated(arena, pairing, players, agents, lambda: None, lanes=BATCH, record=True)
+    with one_thread():
+        rated = play_rated(arena, pairing, players, agents, lambda: None, lanes=BATCH, record=True)
     if rated.outcomes != result.outcomes:
         raise StateMismatchError(
             f"{result.id} was played again from its seed and ended {rated.outcomes}, but the log says "

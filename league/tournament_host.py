@@ -13,6 +13,7 @@ from league.challenge import make_arena
 from league.config import EvaluationConfig, KeptMoves
 from league.entrants import Entrant, Entrants
 from league.journal import WORKER, JournalBusyError
+from league.replaying import one_thread
 from league.runs import RunFolder
 from league.tournament import (
     FOLDER,
@@ -67,7 +68,8 @@ def start(
         tell: is told of every encounter.
         name: of the tournament; None makes one up.
         arena: the game, without any run.
-        pairs, rounds, challengers, double, seed, temperature: see `league.tournament.Settings`.
+        pairs, rounds, challengers, double, seed: see `league.tournament.Settings`.
+        temperature: see there; None takes the run's as it is now, and 1 where there is no run.
         replays, replays_size: see there; None takes the run's settings, and what they are by default where there is
             none.
         run: whose players can be named, and in whose folder the tournament lies.
@@ -94,7 +96,7 @@ def start(
             challengers=challengers,
             double=double,
             seed=seed,
-            temperature=temperature,
+            temperature=entrants.temperature,
             replays=evaluation.replays if replays is None else replays,
             replays_size=evaluation.replays_size if replays_size is None else replays_size,
             created=time.time(),
@@ -130,7 +132,7 @@ def settle_replays(tournament: Tournament) -> None:
 
 
 def _play(tournament: Tournament, game: Arena, found: Sequence[Entrant], entrants: Entrants, tell: Tell) -> None:
-    with tournament.journal() as journal:
+    with tournament.journal() as journal, one_thread():
         play(tournament, journal, game, found, entrants.settings, tell)
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import arenas
 from arenas.replay import MatchRecord, replay
 from league.errors import StateMismatchError
 from league.journal import Journal
+from league.rated import Rated, play_rated
 from league.replays import ReplayStore
-from league.runs import RunFolder
-from league.tournament import JOURNAL, load
+from league.runs import RunFolder, create
+from league.settings import resolve, set_layer
+from league.tournament import JOURNAL, SETTINGS, load
+from league.tournament_host import resume, start
 from league.tournament_replays import MatchesOfTournament
+from matchmaking.tournaments.core import Kinds
 from tests.league.cups import call, error_of, journal_of, play, replays_of
 from tests.league.cups import replay as shown
 
@@ -147,6 +153,46 @@ def test_in_a_run_its_settings_and_players_hold(made_up: RunFolder) -> None:
     assert again.exit_code == 0, again.output
     (record,) = json.loads(again.stdout)["matches"]
     assert (record["id"], record["arena"]) == ("r1.1/0", "connect_four")
+
+
+def test_played_and_played_again_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many the process has: sums in another order round otherwise."""
+    seen = []
+
+    def seeing(*arguments: Any, **options: Any) -> Rated:
+        seen.append(torch.get_num_threads())
+        return play_rated(*arguments, **options)
+
+    monkeypatch.setattr("league.tournament_play.play_rated", seeing)
+    monkeypatch.setattr("league.replaying.play_rated", seeing)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert call("random", "perfect", "--format", "swiss", "--arena", "tic_tac_toe", "--name", "cup").exit_code == 0
+        all_records()
+        assert (seen, torch.get_num_threads()) == ([1, 1], 3)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_temperature_is_that_of_its_start(tmp_path: Path) -> None:
+    """A run whose setting is changed later changes no tournament."""
+
+    def nothing(_: object) -> None:
+        pass
+
+    config = resolve("tic_tac_toe", flags=[set_layer("evaluation.temperature=0.25")], environment={})
+    run = create(tmp_path / "runs", config, "cool")
+    within, without = (
+        start(["random", "perfect"], Kinds.SWISS, made=nothing, tell=nothing, pairs=1, run=each, arena=arena)
+        for each, arena in ((run, None), (None, "tic_tac_toe"))
+    )
+    assert load(within.path).settings.temperature == 0.25
+    assert load(without.path).settings.temperature == 1.0
+    old = without.settings.model_copy(update={"temperature": None})
+    (without.path / SETTINGS).write_text(old.model_dump_json())
+    resume(load(without.path), tell=nothing)
+    assert list(all_records(without.name)) == ["r1.1"]
 
 
 def test_they_keep_within_their_budget() -> None:
