@@ -145,7 +145,7 @@ def check_redis(config: LeagueConfig, name: str) -> None:
         RunError: it holds a run of this name.
     """
     from matchmaking.errors import UnknownRunError
-    from matchmaking.server import find_server
+    from matchmaking.program import find_server
     from matchmaking.store import Store
 
     if config.redis is None:

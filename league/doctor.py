@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from league.runs import RunFolder
 from matchmaking.errors import MatchmakingError
-from matchmaking.server import find_server
+from matchmaking.program import find_server
 
 LOW_DISK = 2 * 1024**3  # bytes
 

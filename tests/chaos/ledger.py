@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from league.appendonly import files
+from matchmaking.appendonly import files
 from matchmaking.run_records import Dropped
 
 Words = list[bytes]

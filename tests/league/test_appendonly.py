@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from league.appendonly import accept, condition, files
+from league.appendonly import accept
 from league.config import LeagueConfig
 from league.doctor import Finding, Grade
 from league.doctor_run import examine_run
 from league.errors import StateMismatchError
 from league.runs import RunFolder, create
+from matchmaking.appendonly import PARTS, condition, files
 from matchmaking.errors import ServerStartError
-from matchmaking.server import PARTS, EmbeddedServer, connect, find_server
+from matchmaking.program import find_server
+from matchmaking.server import EmbeddedServer, connect
 
 MANIFEST = "appendonly.aof.manifest"
 BASE, FIRST, SECOND = (f"appendonly.aof.{name}" for name in ("2.base.aof", "9.incr.aof", "10.incr.aof"))
@@ -27,6 +29,9 @@ file {OLD} seq 1 type h
 file {FIRST} seq 9 type i
 file {SECOND} seq 10 type i
 """
+NAMED_BY_8 = NAMED.replace("9 type i", "9 type i startoffset 0 endoffset 287").replace(
+    "10 type i", "10 type i startoffset 287"
+)
 
 
 def writes(key: str, count: int) -> bytes:
@@ -44,12 +49,12 @@ def run(tmp_path: Path) -> Iterator[RunFolder]:
     EmbeddedServer(made.redis).stop()
 
 
-@pytest.fixture
-def parts(run: RunFolder) -> Path:
-    """Three files that are read, one that is not, and the manifest that says so."""
+@pytest.fixture(params=[NAMED, NAMED_BY_8], ids=["7", "8"])
+def parts(run: RunFolder, request: pytest.FixtureRequest) -> Path:
+    """Three files that are read, one that is not, and the manifest that says so, as Redis 7 or as Redis 8 writes it."""
     folder = run.redis / PARTS
     folder.mkdir()
-    (folder / MANIFEST).write_text(NAMED)
+    (folder / MANIFEST).write_text(request.param)
     for name, key in ((BASE, "a"), (FIRST, "b"), (SECOND, "c")):
         (folder / name).write_bytes(SELECT + writes(key, 9))
     (folder / OLD).write_bytes(b"nobody reads this")
@@ -81,13 +86,37 @@ def test_what_was_written_after_a_damage_goes_with_it(run: RunFolder, parts: Pat
     whole = {name: (parts / name).read_bytes() for name in (BASE, FIRST, SECOND)}
     (parts / FIRST).write_bytes(whole[FIRST][:-3])
     lines = list(accept(run))
-    assert [line.partition(": cut off ")[0] for line in lines] == [str(parts / FIRST), str(parts / SECOND)]
+    # The first at the end: while it is torn, nobody takes the second for what is left.
+    assert [line.partition(": cut off ")[0] for line in lines] == [str(parts / SECOND), str(parts / FIRST)]
     assert (parts / BASE).read_bytes() == whole[BASE]
     assert (parts / FIRST).read_bytes() == SELECT + writes("b", 8)
     assert (parts / SECOND).read_bytes() == b""
     assert (parts / f"{FIRST}.damaged").read_bytes() == whole[FIRST][:-3]
     assert (parts / f"{SECOND}.damaged").read_bytes() == whole[SECOND]
     assert list(accept(run)) == []
+
+
+def test_nothing_is_cut_off_before_all_files_were_looked_at(run: RunFolder, parts: Path) -> None:
+    torn = (parts / FIRST).read_bytes()[:-3]
+    (parts / FIRST).write_bytes(torn)
+    (parts / SECOND).unlink()
+    with pytest.raises(StateMismatchError, match=r"10\.incr\.aof: it is missing"):
+        list(accept(run))
+    assert (parts / FIRST).read_bytes() == torn
+    assert not list(parts.glob("*.damaged"))
+
+
+def test_a_checker_that_hangs_is_told(run: RunFolder, parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def frozen(command: list[str], *, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", frozen)
+        found = said(run)
+        assert [each.grade for each in found] == [Grade.BAD]
+        assert "does not get to the end of" in found[0].detail and BASE in found[0].detail
+        with pytest.raises(ServerStartError, match=r"does not get to the end of .* within 120 s"):
+            list(accept(run))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +160,27 @@ def test_a_server_since_redis_7_leaves_a_damage_in_the_middle_alone(run: RunFold
         assert (parts / FIRST).read_bytes() == torn
     assert len(list(accept(run))) == 2
     EmbeddedServer(run.redis).start()
+
+
+def test_a_server_since_redis_7_drops_the_torn_end_of_the_last_file(run: RunFolder, parts: Path) -> None:
+    needs_parts()
+    (parts / SECOND).write_bytes(SELECT + writes("c", 9)[:-3])
+    server = EmbeddedServer(run.redis)
+    server.start()
+    with connect(server.url) as client:
+        assert client.mget("a", "b", "c") == [b"8", b"8", b"7"]
+
+
+def test_a_server_since_redis_7_does_not_drop_the_torn_end_of_what_others_follow(run: RunFolder, parts: Path) -> None:
+    """As the one file of an older server is followed by what Redis 7 writes."""
+    needs_parts()
+    torn = SELECT + writes("a", 9)[:-3]
+    (parts / BASE).write_bytes(torn)
+    (parts / MANIFEST).write_text(f"file {BASE} seq 2 type b\nfile {FIRST} seq 9 type i\n")
+    for _ in range(2):
+        with pytest.raises(ServerStartError, match="Unexpected end of file"):
+            EmbeddedServer(run.redis).start()
+    assert (parts / BASE).read_bytes() == torn
 
 
 def test_a_server_since_redis_7_reads_what_is_left(run: RunFolder, parts: Path) -> None:

@@ -20,7 +20,6 @@ from click.testing import CliRunner
 from agents.durable import CheckpointError
 from league import keeper as keeping
 from league.access import opened
-from league.appendonly import files
 from league.cli import main
 from league.doctor import Finding, Grade
 from league.doctor_run import examine_run
@@ -31,6 +30,7 @@ from league.lock import run_lock
 from league.runs import RunFolder
 from league.watermark import FILE, Watermark
 from matchmaking import session as sessions
+from matchmaking.appendonly import files
 from matchmaking.errors import (
     MatchmakingError,
     RedisUnreachableError,

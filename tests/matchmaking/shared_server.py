@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from matchmaking.errors import RedisUnreachableError
-from matchmaking.server import connect, find_server
+from matchmaking.program import find_server
+from matchmaking.server import connect
 
 ADMIN = "the-admins"
 
