@@ -151,6 +151,7 @@ class OpenSpielArena(ForeignArena):
 
 def from_openspiel(
     name: str,
+    /,
     *,
     observation: ObservationKind | None = None,
     teams: Sequence[Sequence[int]] | None = None,

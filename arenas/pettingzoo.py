@@ -133,6 +133,7 @@ class PettingZooArena(ForeignArena):
 
 def from_pettingzoo(
     name: str,
+    /,
     *,
     api: Literal["aec", "parallel"] | None = None,
     workers: int | None = None,
@@ -182,7 +183,7 @@ def _find(identity: str, api: str | None, options: dict[str, Any]) -> Recipe:
     for kind, registry in registries.items():
         try:
             kinds[kind] = registration.find_spec(registry, identity).id
-        except exceptions.PettingZooRegistryError:
+        except (exceptions.PettingZooRegistryError, ValueError):  # a version of 5,000 digits is no number for Python
             continue
     registered = bool(kinds)
     if not registered:

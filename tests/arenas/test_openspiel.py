@@ -124,6 +124,12 @@ def test_an_unknown_parameter_is_named_with_the_nearest(name: str, options: dict
         from_openspiel(name, **options)  # type: ignore[arg-type]  # a name that is not a parameter, on purpose
 
 
+@pytest.mark.parametrize("game", ["openspiel:kuhn_poker", "pettingzoo:classic/tictactoe_v3"])
+def test_an_option_called_name_is_one_like_any_other(game: str) -> None:
+    with pytest.raises(ArenaOptionError, match="'name'"):
+        arenas.make(game, name="other")
+
+
 def test_a_wrong_value_is_one_line() -> None:
     with pytest.raises(ArenaOptionError, match=r"with \{'players': 'x'\}: Wrong type for parameter players[^\n]*$"):
         from_openspiel("kuhn_poker", players="x")

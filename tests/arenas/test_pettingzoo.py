@@ -243,6 +243,7 @@ def test_teams_can_be_given() -> None:
         ("classic/conect_four-v3", "did you mean pettingzoo:classic/connect_four-v3"),
         ("mpe3/simple_spread_v3", "is the package mpe3 installed"),
         ("sisl/pursuit-v4", "did you mean pettingzoo:sisl/pursuit-v5"),
+        (f"sisl/pursuit-v{'1' * 5001}", "no environment 'sisl/pursuit-v1111"),
     ],
 )
 def test_an_unknown_environment_is_named_with_the_nearest(name: str, message: str) -> None:
