@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +27,19 @@ SAVED = "match"
 
 LOOK = 16
 """Pairs between two looks at a sequential test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Who is given every match of a challenge, move by move.
+
+    Attributes:
+        write: takes them, when all are played and the result is made.
+        options: that the arena was made with beside its name: without them it is another game that is played again.
+    """
+
+    write: Callable[[list[MatchRecord]], None]
+    options: Table
 
 
 class Decision(BaseModel):
@@ -100,7 +114,7 @@ def challenge(
     isolation: Isolation | None = None,
     run: RunFolder | None = None,
     matchmaker: Matchmaker | None = None,
-    keep: Callable[[list[MatchRecord]], None] | None = None,
+    keep: Keep | None = None,
 ) -> Result:
     """Play seat-swapped pairs of matches.
 
@@ -117,7 +131,7 @@ def challenge(
         isolation: how bots are confined; None takes the run's setting, or `auto`.
         run: whose players can be named.
         matchmaker: of that run.
-        keep: is given every match, move by move.
+        keep: is given every match.
 
     Raises:
         InputError: a player of the run that cannot play.
@@ -143,9 +157,9 @@ def challenge(
             if sprt is not None and sprt.verdict(PairCounts.of(outcomes)) is not Verdict.UNDECIDED:
                 break
         failures = first.take_failures(), second.take_failures()
-    if keep is not None:
-        keep(_written(arena, (first, second), plays, failures, {} if run is None else run.config().arena_options))
     played = summarise(arena.spec.name, a, b, seed, outcomes, (codes(failures[0]), codes(failures[1])), sprt)
+    if keep is not None:
+        keep.write(_written(arena, (first, second), plays, failures, keep.options))
     return played.model_copy(update={"seats": _seats(arena.spec)})
 
 

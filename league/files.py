@@ -23,6 +23,24 @@ def read_bounded(path: Path, most: int) -> bytes:
     return content
 
 
+def check_writable(path: Path) -> None:
+    """See that `replace_bytes` can put a file there, before work is done whose result it holds.
+
+    Raises:
+        OSError: it cannot.
+    """
+    draft = _draft(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def replace_text(path: Path, text: str, mode: int = 0o666) -> None:
     """Put `text` at `path`, see `replace_bytes`."""
     replace_bytes(path, text.encode(), mode)
@@ -37,7 +55,7 @@ def replace_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
         mode: who may read and write it, as far as the process's umask lets it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft(path)
     try:
         with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
@@ -51,3 +69,8 @@ def replace_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
         if isinstance(error, OSError):
             error.filename = str(path)  # a failed write does not say of what
         raise
+
+
+def _draft(path: Path) -> Path:
+    """Where the content of a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}")

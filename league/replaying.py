@@ -20,7 +20,7 @@ from arenas.match import BATCH
 from arenas.replay import MatchRecord
 from league.config import Table
 from league.errors import InputError, StateMismatchError
-from league.files import read_bounded, replace_text
+from league.files import read_bounded, replace_bytes
 from league.rated import play_rated, records
 from league.replays import ReplayStore
 from league.roster import Roster, UnplayableError
@@ -233,8 +233,19 @@ def played_again(
 
 
 def write_records(path: Path, matches: Sequence[MatchRecord]) -> None:
-    """Write matches into a file that `read_records` reads."""
-    replace_text(path, MatchFile(matches=tuple(matches)).model_dump_json(indent=2) + "\n")
+    """Write matches into a file that `read_records` reads.
+
+    Raises:
+        InputError: they are more than it reads.
+        OSError: it cannot be written.
+    """
+    content = (MatchFile(matches=tuple(matches)).model_dump_json() + "\n").encode()
+    if len(content) > LARGEST:
+        raise InputError(
+            f"{path} is not written: {len(matches):,} matches take {len(content):,} bytes, and at most {LARGEST:,} are "
+            "read again; play fewer (-n)"
+        )
+    replace_bytes(path, content)
 
 
 def read_records(path: Path) -> list[MatchRecord]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,13 @@ from league.text import percent
 
 if TYPE_CHECKING:
     from agents.bots.core import Isolation
+    from arenas.replay import MatchRecord
     from league.challenge import Decision, Result
     from matchmaking.sprt import Sprt
 
 SAVED = ".json"
+KEPT = 10_000
+"""Matches that --save takes: they are held in memory, and read again as one file."""
 SPRT = ("elo0", "elo1", "alpha", "beta")
 
 
@@ -75,7 +77,8 @@ def parse_sprt(ctx: click.Context, param: click.Parameter, text: str | None) -> 
     "--save",
     metavar="FILE.json",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write every match there, move by move: `league replay FILE.json` plays them again.",
+    help="Write every match there, move by move: `league replay FILE.json` lists them, "
+    f"FILE.json/INDEX plays one again. Then -n is at most {KEPT:,}.",
 )
 @ISOLATION
 @AS_JSON
@@ -101,11 +104,18 @@ def match(
     """
     if save is not None and save.suffix != SAVED:
         raise click.UsageError(f"--save {save}: a name that ends in {SAVED}, so that `league replay` knows it")
-    from league.challenge import challenge, make_arena
+    if save is not None and games > KEPT:
+        raise click.UsageError(f"--save keeps at most {KEPT:,} matches, and -n is {games:,}")
+    from league.challenge import Keep, challenge, make_arena
+    from league.files import check_writable
     from league.replaying import write_records
 
     folder = run_or_arena(run, runs_dir, arena)
+    if save is not None:
+        check_writable(save)
     tell_log()
+    kept: list[MatchRecord] = []
+    options = {} if folder is None else folder.config().arena_options
     with opened(folder) if folder else nullcontext() as matchmaker:
         played = challenge(
             make_arena(folder, arena),
@@ -118,14 +128,16 @@ def match(
             isolation=isolation,
             run=folder,
             matchmaker=matchmaker,
-            keep=None if save is None else partial(write_records, save),
+            keep=None if save is None else Keep(kept.extend, options),
         )
     if as_json:
         print_json(played.model_dump(mode="json"))
-        return
-    show(played)
+    else:
+        show(played)
     if save is not None:
-        click.echo(f"wrote {save}")
+        write_records(save, kept)  # the result is told already, should the disk be full
+        if not as_json:
+            click.echo(f"wrote {save}")
 
 
 def show(played: Result) -> None:

@@ -14,8 +14,8 @@ from agents.checkpoint import CheckpointStore, Manifest
 from agents.networks import Network
 from agents.scripted.registry import ScriptedPlayerError
 from agents.settings import NetworkConfig
-from arenas.replay import replay
-from league.challenge import LOOK, challenge, summarise
+from arenas.replay import MatchRecord, replay
+from league.challenge import LOOK, Keep, challenge, summarise
 from league.cli import main
 from league.errors import InputError
 from league.replaying import read_records
@@ -194,3 +194,37 @@ def test_every_match_can_be_kept_and_played_again_to_the_same_end(tmp_path: Path
 def test_where_matches_are_kept_has_to_be_known_again() -> None:
     words = ["match", "random", "perfect", "--arena", "tic_tac_toe", "--save", "kept.txt"]
     assert "a name that ends in .json" in CliRunner().invoke(main, words).stderr
+
+
+def test_where_matches_cannot_be_kept_nothing_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("league.challenge.play_pairs", None)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.json").mkdir()
+    for path in (tmp_path / "file" / "kept.json", tmp_path / "folder.json", tmp_path / f"{'x' * 300}.json"):
+        result = call("--save", str(path))
+        assert result.exit_code in (1, 2)
+        assert str(path) in result.stderr.splitlines()[-1], result.output
+    many = call("-n", "10001", "--save", str(tmp_path / "kept.json"))
+    assert many.exit_code == 2
+    assert many.stderr.splitlines()[-1].endswith("--save keeps at most 10,000 matches, and -n is 10,001")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder.json"]
+
+
+def test_a_result_is_not_lost_with_its_matches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("league.replaying.LARGEST", 100)
+    for words in ((), ("--json",)):
+        result = call("-n", "2", "--save", str(tmp_path / "kept.json"), *words)
+        assert result.exit_code == 2
+        assert "2 matches take " in result.stderr.splitlines()[-1]
+        assert "won" in result.stdout or json.loads(result.stdout)["games"] == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_matches_are_kept_with_the_options_of_their_arena(tmp_path: Path) -> None:
+    kept: list[MatchRecord] = []
+    arena = arenas.make("rock_paper_scissors", rounds=3)
+    played = challenge(arena, "random", "random", games=4, keep=Keep(kept.extend, {"rounds": 3}))
+    assert (len(kept), played.games) == (4, 4)
+    for record in kept:
+        *_, last = replay(arenas.make(record.arena, **record.options), record)
+        assert last.last
