@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA = 2
 """Version of every record below and of the keys in Redis; another version is refused, never guessed at."""
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number of things: as many as Redis can count."""
+
 
 class Kind(StrEnum):
     """What a player is made of."""
@@ -189,10 +192,10 @@ class Rating(Record):
     mu: float = Field(default=25.0, ge=-1e18, le=1e18)
     sigma: float = Field(default=25.0 / 3.0, gt=0, le=1e18)
     elo: float = Field(default=1000.0, ge=-1e18, le=1e18)
-    games: int = Field(default=0, ge=0)
-    wins: int = Field(default=0, ge=0)
-    draws: int = Field(default=0, ge=0)
-    losses: int = Field(default=0, ge=0)
+    games: Count = 0
+    wins: Count = 0
+    draws: Count = 0
+    losses: Count = 0
 
 
 class Heartbeat(Record):
@@ -225,9 +228,9 @@ class LearnerStatus(Record):
     """
 
     player: str
-    steps: int
-    generation: int
+    steps: Count
+    generation: Count
     pool_win_rate: float
     samples_per_second: float
-    episodes: int
+    episodes: Count
     numbers: dict[str, float] = {}

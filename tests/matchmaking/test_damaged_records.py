@@ -18,6 +18,7 @@ from tests.matchmaking.conftest import make_players
 Read = Callable[[Store], object]
 RESULT = MatchResult(id="m_1", a="nobody", b="somebody", seed=1, outcomes="wl").model_dump_json()
 UNKNOWN = '{"id": "p", "name": "n", "kind": "bot", "x": 1}'
+MANY = f'{{"games": 1{"0" * 400}}}'
 FAR = '{"mu": 1e300, "sigma": 1, "elo": 1000}'
 
 
@@ -50,6 +51,7 @@ CASES: dict[str, tuple[tuple[str | bytes, ...], Read, str]] = {
     "a position too far": (("HSET", "fold", "position", "5"), rebuild, "stand for 5 results"),
     "infinite": (("HSET", "ratings", "p", '{"mu": Infinity}'), lambda store: store.ratings.state(), "ratings"),
     "far off": (("HSET", "ratings", "p", FAR), lambda store: store.ratings.state(), "ratings"),
+    "too many": (("HSET", "ratings", "p", MANY), lambda store: store.ratings.state(), "ratings"),
     "no point": (("RPUSH", "rating_history", "{}"), lambda store: store.ratings.history(), "rating_history"),
     "no bot": (("HSET", "bots", "p", "[]"), lambda store: store.bots.all(), "bots"),
     "no streak": (("HSET", "bot_streaks", "p", "x"), lambda store: store.bots.streak("p"), "bot_streaks"),
