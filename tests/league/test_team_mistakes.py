@@ -50,17 +50,21 @@ TEAM_FILES: list[tuple[str, dict[str, object], str]] = [
 ]
 
 
+def check_refusal(words: str, message: str, runs: Path) -> None:
+    """`league start` refuses these words in one line that holds the message, and makes no run."""
+    assert message in one_line(call(f"start {words} --for 1s --runs-dir {runs}"), 2)
+    assert not runs.exists()
+
+
 @pytest.mark.parametrize(
     ("arena", "team", "message"), TEAM_FILES, ids=[f"{arena}-{number}" for number, (arena, *_) in enumerate(TEAM_FILES)]
 )
 def test_a_mistake_in_a_league_file_is_told_in_one_line(
     arena: str, team: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    file, runs = tmp_path / "league.toml", tmp_path / "runs"
+    file = tmp_path / "league.toml"
     file.write_text(dumps({"arena": arena, "teams": {"q": team}}), encoding="utf-8")
-    told = one_line(call(f"start --for 1s --runs-dir {runs} --config {file}"), 2)
-    assert message in told
-    assert not runs.exists()
+    check_refusal(f"--config {file}", message, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
@@ -78,11 +82,9 @@ def test_a_mistake_in_a_league_file_is_told_in_one_line(
     ],
 )
 def test_a_mistake_in_a_command_line_is_told_in_one_line(words: str, message: str, tmp_path: Path) -> None:
-    file, runs = tmp_path / "none.toml", tmp_path / "runs"
+    file = tmp_path / "none.toml"
     file.write_text("[teams]\n", encoding="utf-8")
-    told = one_line(call(f"start {words.format(none=file)} --for 1s --runs-dir {runs}"), 2)
-    assert message in told
-    assert not runs.exists()
+    check_refusal(words.format(none=file), message, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
